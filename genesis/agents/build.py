@@ -76,6 +76,7 @@ def _processes(spec: ExecutorSpec, context: ExecutorContext) -> Executor | None:
                 output_bytes=context.settings.limits.output_bytes,
                 environment=context.environment,
                 secrets=context.secrets,
+                hidden=(context.settings.home,),
             )
         case _:
             return None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from genesis.agents.group_guard import guard_of_process
+from genesis.agents.processes import below, signal_all
 
 __all__ = ["Ended", "run_child"]
 
@@ -18,6 +19,8 @@ _CHUNK = 65_536
 """Bytes of output that are kept before the middle is dropped again."""
 _GRACE_S = 2.0
 """How long a program that was asked to end has before it is killed."""
+_SIGNALLED = 128
+"""Exit codes above this one stand for a signal."""
 _DRAIN_S = 1.0
 """How long output is read after the program has ended: processes that it left behind may hold the pipes."""
 
@@ -95,7 +98,13 @@ class _Pipes(asyncio.SubprocessProtocol):
 
 
 async def run_child(
-    argv: Sequence[str], *, cwd: str | None, env: Mapping[str, str], stdin: bytes, keep_bytes: int
+    argv: Sequence[str],
+    *,
+    cwd: str | None,
+    env: Mapping[str, str],
+    stdin: bytes,
+    keep_bytes: int,
+    sandboxed: bool = False,
 ) -> Ended:
     """Run a program to its end, and end its whole process group whatever happens.
 
@@ -105,6 +114,7 @@ async def run_child(
         env: Its whole environment; its `PATH` is where the program is looked for.
         stdin: What it can read; it need not.
         keep_bytes: Maximum number of bytes kept of each stream; all of it is read, so that the program never blocks.
+        sandboxed: The command starts the program in a sandbox, and ends with 128 and the signal that ended it.
 
     Raises:
         OSError: It cannot be started.
@@ -119,9 +129,12 @@ async def run_child(
         await asyncio.wait([pipes.exited])
         await asyncio.wait([pipes.drained], timeout=_DRAIN_S)  # processes that it left behind may hold the pipes open
     finally:
-        await _end_group(transport, pipes)
+        await _end_group(transport, pipes, sandboxed=sandboxed)
     out, err = pipes.kept[1], pipes.kept[2]
-    return Ended(transport.get_returncode() or 0, out.content(), err.content(), out.omitted, err.omitted)
+    code = transport.get_returncode() or 0
+    if sandboxed and code > _SIGNALLED:
+        code = _SIGNALLED - code
+    return Ended(code, out.content(), err.content(), out.omitted, err.omitted)
 
 
 def _feed(transport: asyncio.SubprocessTransport, data: bytes) -> None:
@@ -130,12 +143,17 @@ def _feed(transport: asyncio.SubprocessTransport, data: bytes) -> None:
     pipe.close()  # once all is written
 
 
-async def _end_group(transport: asyncio.SubprocessTransport, pipes: _Pipes) -> None:
+async def _end_group(transport: asyncio.SubprocessTransport, pipes: _Pipes, *, sandboxed: bool) -> None:
     """Ask the group to end while its leader runs, and kill what is left of it."""
     group = transport.get_pid()
     try:
         if transport.get_returncode() is None:
-            _signal_group(group, signal.SIGTERM)
+            # The sandbox's own two processes would end at once, and the program with them.
+            programs = below(group)[1:] if sandboxed else []
+            if programs:
+                signal_all(programs, signal.SIGTERM)
+            else:
+                _signal_group(group, signal.SIGTERM)
             await asyncio.wait([pipes.exited], timeout=_GRACE_S)
     finally:
         _signal_group(group, signal.SIGKILL)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from genesis.agents.contract import Work
 from genesis.errors import TaskError
+from genesis.model import CommandSpec
 from genesis.observability.correlation import environment as environment_of
+from genesis.security.sandbox import variables_named
 from genesis.security.secret_names import is_secret_variable
 
 __all__ = ["SecretLookup", "child_environment", "require_secret"]
@@ -15,26 +17,42 @@ SecretLookup = Callable[[str], str | None]
 """Return a secret by name; None if it does not exist."""
 
 
-def child_environment(
-    environment: Mapping[str, str], extra: Mapping[str, str], secrets: SecretLookup, work: Work
-) -> dict[str, str]:
-    """Return the environment for a program: this process's without secrets, plus those that the agent lists.
+_PASSED = frozenset(
+    "PATH HOME USER LOGNAME SHELL TERM COLORTERM NO_COLOR LANG LANGUAGE TZ TMPDIR TEMP TMP VIRTUAL_ENV JAVA_HOME "
+    "SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE NODE_EXTRA_CA_CERTS GIT_SSL_CAINFO "
+    "HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy "
+    "OMP_NUM_THREADS CUDA_VISIBLE_DEVICES SOURCE_DATE_EPOCH".split()
+)
+"""Variables that programs need in order to start, to speak the user's language and to reach a proxy."""
+_LOCALE = "LC_"
 
-    A variable is removed when its name suggests a key, token, password or the like, or when its value is a URL with
-    a login (a proxy's is needed and kept). Tools thus do not get the keys of the language model or of
-    Prefect just because they run beside them. The task's `env` comes next, then the agent's `secrets` by name, and the
-    spec's `env` takes precedence: the agents file decides over plans.
+
+def child_environment(
+    environment: Mapping[str, str], spec: CommandSpec, secrets: SecretLookup, work: Work
+) -> dict[str, str]:
+    """Return the environment for a program: few of this process's variables, plus those that the agent lists.
+
+    Of this process's variables a program gets those that every program needs, those that the spec lists in `pass_env`,
+    and those that the spec's arguments name as `$NAME`, unless they are secrets. Tools thus do not get the keys of the
+    language model or of Prefect just because they run beside them. The task's `env` comes next, then the agent's
+    `secrets` by name, and the spec's `env` takes precedence: the agents file decides over plans.
 
     Args:
         environment: This process's variables.
-        extra: The spec's `env`.
+        spec: The program.
         secrets: Returns the agent's secrets.
         work: The attempt; its ids and its task's variables are passed to the program.
 
     Raises:
         TaskError: A secret that the agent lists does not exist.
     """
-    kept = {name: value for name, value in environment.items() if not is_secret_variable(name, value)}
+    named = variables_named(spec.argv)
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if name in spec.pass_env
+        or ((name in _PASSED or name in named or name.startswith(_LOCALE)) and not is_secret_variable(name, value))
+    }
     about = {
         "GENESIS_TASK_PATH": work.path,
         "GENESIS_TASK_FOLDER": str(work.folder.absolute()),
@@ -48,7 +66,7 @@ def child_environment(
         **about,
         **environment_of(),
         **_look_up_secrets(work.agent.secrets, secrets, work),
-        **extra,
+        **spec.env,
     }
 
 

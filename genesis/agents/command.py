@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
+import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -16,8 +19,17 @@ from genesis.agents.child_environment import SecretLookup, child_environment
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
 from genesis.agents.values import CollisionError, decode_utf8, read_json, wrap_bare_value
-from genesis.errors import GenesisError, ResourceError, TaskError
-from genesis.model import CommandSpec
+from genesis.errors import GenesisError, ResourceError, SecurityError, TaskError
+from genesis.model import AgentProfile, CommandSpec
+from genesis.security.sandbox import (
+    INSTALL,
+    Folders,
+    SandboxTool,
+    find_sandbox,
+    sandbox_argv,
+    sandbox_gap,
+    variables_named,
+)
 from genesis.structure import WHOLE_RESULT
 
 __all__ = ["CommandExecutor"]
@@ -38,43 +50,107 @@ class CommandExecutor:
     list; other text becomes `{"stdout": text}`. An exit code other than 0 is a failure. At most `output_bytes` of each
     stream are kept, the first of stdout and the last of stderr; what is left out is counted in `omitted_bytes`.
 
-    The program runs in its own process group, which is ended when the attempt ends for any reason:
-    with SIGTERM, after two seconds with SIGKILL. A program that leaves its group (a daemon) is not ended.
+    The program runs in a sandbox where this machine has one, as the agent's `sandbox` says. It runs in its own process
+    group, which is ended when the attempt ends for any reason: with SIGTERM, after two seconds with SIGKILL. A program
+    that leaves its group (a daemon) is ended with the sandbox, and not without one.
 
     Args:
         spec: What to run.
         output_bytes: How much of each stream is kept.
         environment: This process's variables; see `child_environment` for what the program gets of them.
         secrets: Where the agent's secrets are looked up.
+        hidden: Folders that programs in a sandbox may not read, such as the home of Genesis.
     """
 
     def __init__(
-        self, spec: CommandSpec, *, output_bytes: int, environment: Mapping[str, str], secrets: SecretLookup
+        self,
+        spec: CommandSpec,
+        *,
+        output_bytes: int,
+        environment: Mapping[str, str],
+        secrets: SecretLookup,
+        hidden: Sequence[Path] = (),
     ) -> None:
         self._spec = spec
         self._output_bytes = output_bytes
         self._environment = environment
         self._secrets = secrets
+        self._hidden = tuple(hidden)
 
     async def execute(self, work: Work) -> Result:
         """Run the program and parse its output."""
         argv = fill_arguments(self._spec.argv, work)
-        environment = child_environment(self._environment, self._spec.env, self._secrets, work)
+        environment = child_environment(self._environment, self._spec, self._secrets, work)
         _check_folder(self._spec.cwd, argv[0])
+        tool = _choose_sandbox(work.agent)
         async with time_limit(work):
             try:
                 ended = await run_child(
-                    argv,
+                    argv if tool is None else self._confine(argv, tool, environment, work),
                     cwd=self._spec.cwd,
                     env=environment,
                     stdin=to_json(dict(work.inputs)),
                     keep_bytes=self._output_bytes,
+                    sandboxed=tool is not None,
                 )
             except (OSError, ValueError) as error:
                 raise _not_started(argv[0], error) from error
+            finally:
+                if tool is not None:
+                    _remove_if_empty(work.folder)
         if ended.code != 0:
             raise _make_exit_error(argv[0], ended)
         return Result(wrap_bare_value(_value(argv[0], ended, work.outputs), work.outputs))
+
+
+    def _confine(self, argv: Sequence[str], tool: SandboxTool, environment: Mapping[str, str], work: Work) -> list[str]:
+        """Return the command that runs a program in the agent's sandbox.
+
+        Raises:
+            OSError: The program cannot be found or run: in a sandbox that would look like its own failure.
+        """
+        spec, work_folder = self._spec, Path(self._spec.cwd or ".").absolute()
+        program = _find_program(argv[0], work_folder, environment.get("PATH"))
+        work.folder.mkdir(parents=True, exist_ok=True)
+        texts = [*spec.argv[1:], *(environment.get(name, "") for name in variables_named(spec.argv))]
+        return sandbox_argv(
+            [program, *argv[1:]],
+            work.agent.sandbox,
+            tool,
+            folders=Folders(work_folder, work.folder.absolute(), self._hidden),
+            environment=environment,
+            named=[text for text in texts if text.startswith("/")],
+        )
+
+
+def _choose_sandbox(agent: AgentProfile) -> SandboxTool | None:
+    """Return what runs the agent's programs here; None without a sandbox.
+
+    Raises:
+        SecurityError: The agent requires one that restricts files, and this machine has none.
+    """
+    if agent.sandbox.mode == "off":
+        return None
+    if agent.sandbox.mode == "required" and (gap := sandbox_gap(agent.sandbox)):
+        raise SecurityError(f"agent {agent.name!r} requires a sandbox, and {gap}", hint=INSTALL, code="GEN-SANDBOX")
+    return find_sandbox()
+
+
+def _find_program(program: str, folder: Path, path: str | None) -> str:
+    if "/" in program:
+        place = folder / program
+        found = str(place) if os.access(place, os.X_OK) and not place.is_dir() else None
+    else:
+        place, found = Path(program), shutil.which(program, path=path)
+    if found is None:
+        number = errno.EACCES if place.exists() and "/" in program else errno.ENOENT
+        raise OSError(number, os.strerror(number), program)
+    return found
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):  # the program wrote there, or another attempt works there
+        folder.rmdir()
 
 
 def _check_folder(cwd: str | None, program: str) -> None:

@@ -12,6 +12,7 @@ from genesis.agents.http import secrets_in
 from genesis.agents.input_probe import InputProbe
 from genesis.agents.plugin import plugin_problem
 from genesis.model import AgentProfile, CommandSpec, ExecutorSpec, HttpSpec, LlmSpec, PluginSpec, PythonSpec
+from genesis.security.sandbox import INSTALL, sandbox_gap
 
 __all__ = ["LocalProbe"]
 
@@ -43,7 +44,7 @@ class LocalProbe(InputProbe):
                 called = filter(None, (spec.call, spec.check))
                 return next(filter(None, (function_problem(each, self._functions) for each in called)), None)
             case CommandSpec():
-                return self._command_problem(spec)
+                return self._command_problem(spec) or _required_sandbox_problem(agent)
             case HttpSpec():
                 return self._http_problem(spec, agent)
             case LlmSpec():
@@ -80,6 +81,11 @@ class LocalProbe(InputProbe):
         if not is_module_here("pydantic_ai"):
             return "language models need the extra llm: pip install 'prefect-genesis[llm]'"
         return None
+
+
+def _required_sandbox_problem(agent: AgentProfile) -> str | None:
+    gap = sandbox_gap(agent.sandbox) if agent.sandbox.mode == "required" else None
+    return gap and f"it requires a sandbox, and {gap}; {INSTALL}"
 
 
 _KINDS = {

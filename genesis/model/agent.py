@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from genesis.model.base import Fraction, Model, Text, TextMap, Usd
+from genesis.model.env_name import VariableName
+from genesis.model.sandbox import Sandbox, SandboxRules
 from genesis.model.scalars import plain_value
 
 __all__ = [
@@ -68,6 +70,9 @@ class CommandSpec(Model):
     """Working folder; that of the run if omitted."""
     env: TextMap = {}
     """Extra environment variables."""
+    pass_env: Annotated[tuple[VariableName, ...], Field(exclude_if=lambda value: not value)] = ()
+    """Variables of this machine that the program gets, where they are set. A few that every program needs, and those
+    that an argument names as `$NAME`, are passed without being listed."""
 
 
 class LlmSpec(Model):
@@ -189,6 +194,8 @@ class AgentProfile(Model):
     allowed_tools: tuple[str, ...] = ()
     expands: bool = False
     """Whether its results may add tasks to the plan: `subtasks` of a result is a proposal then."""
+    sandbox: Annotated[Sandbox, Field(exclude_if=lambda value: value == SandboxRules())] = SandboxRules()
+    """What its programs may reach on the machine that runs them."""
     source: Annotated[str | None, Field(exclude_if=lambda value: value is None)] = None
     """Its source, as written by `genesis agents --json`. Ignored and dropped when a file is read."""
 

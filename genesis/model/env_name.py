@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-__all__ = ["EnvName", "is_env_name"]
+__all__ = ["EnvName", "VariableName", "is_env_name"]
 
 _PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _LONGEST = 200
@@ -34,5 +34,7 @@ def _check_name(name: str) -> str:
     return name
 
 
-EnvName = Annotated[str, Field(pattern=_PATTERN, max_length=_LONGEST), AfterValidator(_check_name)]
+VariableName = Annotated[str, Field(pattern=_PATTERN, max_length=_LONGEST)]
+"""Letters, digits and `_`."""
+EnvName = Annotated[VariableName, AfterValidator(_check_name)]
 """Letters, digits and `_`; not of the variables that protect the process."""

@@ -18,7 +18,7 @@ from genesis.observability.correlation import bind_context
 from genesis.testing.processes import is_running
 
 
-def work(outputs=(), timeout_s=None, secrets=(), **inputs):
+def work(outputs=(), timeout_s=None, secrets=(), sandbox="preferred", **inputs):
     return Work(
         run_id="run-1",
         correlation_id="cid-1",
@@ -28,7 +28,7 @@ def work(outputs=(), timeout_s=None, secrets=(), **inputs):
         description="d",
         inputs=inputs,
         outputs=tuple(outputs),
-        agent=AgentProfile(name="x", secrets=tuple(secrets)),
+        agent=AgentProfile(name="x", secrets=tuple(secrets), sandbox=sandbox),
         timeout_s=timeout_s,
     )
 
@@ -107,7 +107,7 @@ async def test_file_that_is_no_program_cannot_be_started(tmp_path):
         await value_of(executor(str(plain)))
     plain.chmod(0o755)
     with pytest.raises(TaskError, match=r"cannot start .*a program for this machine"):
-        await value_of(executor(str(plain)))
+        await value_of(executor(str(plain)), work(sandbox="off"))
 
 
 async def test_too_long_arguments_hint_at_stdin():
@@ -172,7 +172,7 @@ async def test_hanging_program_times_out_with_what_it_started(tmp_path):
     )
     started = time.monotonic()
     with pytest.raises(TaskTimeoutError, match="limit of 1 s"):
-        await value_of(python(code, str(marker)), work(timeout_s=1))
+        await value_of(python(code, str(marker)), work(timeout_s=1, sandbox="off"))
     assert time.monotonic() - started < 10
     assert await is_gone(int(marker.read_text()))
 
@@ -207,7 +207,7 @@ async def test_a_program_that_ignores_sigterm_is_killed_at_its_time_limit(tmp_pa
     )
     started = time.monotonic()
     with pytest.raises(TaskTimeoutError, match="limit of 1 s"):
-        await value_of(python(code, str(marker)), work(timeout_s=1))
+        await value_of(python(code, str(marker)), work(timeout_s=1, sandbox="off"))
     assert time.monotonic() - started < 15
     assert await is_gone(int(marker.read_text()))
 
@@ -235,10 +235,10 @@ async def test_a_grandchild_whose_parent_has_gone_neither_holds_the_task_nor_sta
     started = time.monotonic()
     made = python(_DOUBLE_FORK.format(session="pass", then=then), str(marker))
     if code is None:
-        assert await value_of(made) == {"n": 3}
+        assert await value_of(made, work(sandbox="off")) == {"n": 3}
     else:
         with pytest.raises(TaskError, match="broken") as caught:
-            await value_of(made)
+            await value_of(made, work(sandbox="off"))
         assert caught.value.code == code
     assert time.monotonic() - started < 15
     assert await is_gone(int(marker.read_text()))
@@ -249,7 +249,7 @@ async def test_a_daemon_that_keeps_the_pipes_open_does_not_hold_the_task(tmp_pat
     started = time.monotonic()
     try:
         made = python(_DOUBLE_FORK.format(session="os.setsid()", then=""), str(marker))
-        assert await value_of(made) == {"n": 3}
+        assert await value_of(made, work(sandbox="off")) == {"n": 3}
         assert time.monotonic() - started < 15
     finally:
         os.kill(int(marker.read_text()), 9)
@@ -286,7 +286,7 @@ def test_unknown_input_is_named_with_a_close_match():
         fill_arguments(["tool", "{pth}"], work())
 
 
-def test_child_gets_the_environment_without_its_secrets():
+def test_child_gets_the_variables_that_are_allowed_and_no_secrets():
     environment = {
         "PATH": "/bin",
         "LANG": "C",
@@ -299,11 +299,19 @@ def test_child_gets_the_environment_without_its_secrets():
         "DATABASE_URL": "postgres://me:pw@host/db",
         "HTTPS_PROXY": "http://me:pw@proxy:1",
         "LISTED_TOKEN": "7",
+        "EDITOR": "vi",
+        "NAMED": "8",
+        "NAMED_TOKEN": "9",
+        "PASSED": "10",
     }
+    spec = Spec(
+        kind="command",
+        argv=["sh", "-c", 'cat "$NAMED" ${NAMED_TOKEN:-}'],
+        env={"LANG": "de", "MY_TOKEN": "given"},
+        pass_env=["PASSED", "NOT_SET"],
+    )
     with bind_context(correlation_id="cid-1", run_id="run-1"):
-        made = child_environment(
-            environment, {"LANG": "de", "MY_TOKEN": "given"}, environment.get, work(secrets=["LISTED_TOKEN"])
-        )
+        made = child_environment(environment, spec, environment.get, work(secrets=["LISTED_TOKEN"]))
     assert {name: value for name, value in made.items() if not name.startswith("GENESIS_TASK_")} == {
         "GENESIS_CORRELATION_ID": "cid-1",
         "BAGGAGE": "genesis.correlation_id=cid-1,genesis.run_id=run-1",
@@ -312,6 +320,8 @@ def test_child_gets_the_environment_without_its_secrets():
         "HTTPS_PROXY": "http://me:pw@proxy:1",
         "LISTED_TOKEN": "7",
         "MY_TOKEN": "given",
+        "NAMED": "8",
+        "PASSED": "10",
     }
     assert made["GENESIS_TASK_PATH"] == "a/b"
 
