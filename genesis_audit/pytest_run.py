@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 from xml.etree import ElementTree as ET
 
+from genesis.model.sandbox import SandboxRules
+from genesis.security.sandbox import Folders, find_sandbox, sandbox_argv
 from genesis_audit.process import Completed, run_child, scrub_environment
 
 __all__ = ["NESTED_MARKER", "SuiteRun", "SuiteVerdict", "is_nested", "run_suite"]
@@ -59,7 +61,8 @@ def run_suite(root: Path, *, timeout_s: float) -> SuiteRun:
 
     The folder's own virtual environment is used where it has one, else Genesis's Python; where pytest then stops before
     the first test, it is tried once more without Genesis's own pytest plugins, which the folder never asked for. The
-    child gets no variable of this process but the locale and `PATH`, an empty home and a temporary folder of its own.
+    child gets no variable of this process but the locale and `PATH`, an empty home and a temporary folder of its own,
+    and runs in a sandbox without a network where this machine has one.
 
     Args:
         root: The folder; its code is executed.
@@ -78,15 +81,24 @@ def _attempt(root: Path, python: str, timeout_s: float, extra: Mapping[str, str]
         home = Path(scratch, "home")
         home.mkdir()
         options = ["-q", "-p", "no:cacheprovider", "--color=no", "--tb=short", f"--junitxml={report}"]
+        environment = {**_environment(python, home, Path(scratch)), **extra}
         done = run_child(
-            [python, "-m", "pytest", *options],
+            _confine([python, "-m", "pytest", *options], root, Path(scratch), environment["PATH"]),
             cwd=root,
-            env={**_environment(python, home, Path(scratch)), **extra},
+            env=environment,
             timeout_s=timeout_s,
             output_limit=_OUTPUT_LIMIT,
             keep_tail=True,
         )
         return _make_suite_run(done, report, python)
+
+
+def _confine(argv: list[str], root: Path, scratch: Path, path: str) -> list[str]:
+    """Return the command that runs the suite in a sandbox without a network, where this machine has one."""
+    tool = find_sandbox()
+    if tool is None:
+        return argv
+    return sandbox_argv(argv, SandboxRules(), tool, folders=Folders(root.absolute(), scratch), environment={"PATH": path})
 
 
 def _interpreter(root: Path) -> str:

@@ -27,6 +27,11 @@ class InputProbe:
         del spec, agent
         return None
 
+    def sandbox_gap(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
+        """Report nothing: it depends on the machine that runs the task."""
+        del spec, agent
+        return None
+
     def secret_present(self, name: str) -> bool:
         """Report nothing: the run checks secrets."""
         del name

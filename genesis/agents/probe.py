@@ -12,7 +12,7 @@ from genesis.agents.http import secrets_in
 from genesis.agents.input_probe import InputProbe
 from genesis.agents.plugin import plugin_problem
 from genesis.model import AgentProfile, CommandSpec, ExecutorSpec, HttpSpec, LlmSpec, PluginSpec, PythonSpec
-from genesis.security.sandbox import INSTALL, sandbox_gap
+from genesis.security.sandbox import sandbox_gap
 
 __all__ = ["LocalProbe"]
 
@@ -35,6 +35,10 @@ class LocalProbe(InputProbe):
         """Whether a secret can be read."""
         return self._context.secrets(name) is not None
 
+    def sandbox_gap(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
+        """Return what this machine lacks of the sandbox that an agent's programs should run in, or None."""
+        return sandbox_gap(agent.sandbox) if isinstance(spec, CommandSpec) else None
+
     def executor_problem(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
         """Return why an executor cannot be used here, or None."""
         if spec.kind in self._context.makers:
@@ -44,7 +48,8 @@ class LocalProbe(InputProbe):
                 called = filter(None, (spec.call, spec.check))
                 return next(filter(None, (function_problem(each, self._functions) for each in called)), None)
             case CommandSpec():
-                return self._command_problem(spec) or _required_sandbox_problem(agent)
+                required = agent.sandbox.mode == "required" and self.sandbox_gap(spec, agent)
+                return self._command_problem(spec) or (f"it requires a sandbox; {required}" if required else None)
             case HttpSpec():
                 return self._http_problem(spec, agent)
             case LlmSpec():
@@ -81,11 +86,6 @@ class LocalProbe(InputProbe):
         if not is_module_here("pydantic_ai"):
             return "language models need the extra llm: pip install 'prefect-genesis[llm]'"
         return None
-
-
-def _required_sandbox_problem(agent: AgentProfile) -> str | None:
-    gap = sandbox_gap(agent.sandbox) if agent.sandbox.mode == "required" else None
-    return gap and f"it requires a sandbox, and {gap}; {INSTALL}"
 
 
 _KINDS = {

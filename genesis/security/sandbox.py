@@ -36,7 +36,7 @@ _NAMED = re.compile(r"\$(?:\{([A-Za-z_]\w*)[}:#%/^,+=?-]|([A-Za-z_]\w*))")
 """A variable in an argument, as a shell writes it."""
 _RESOLVERS = ("/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager")
 """Where `/etc/resolv.conf` may point to."""
-_SUPERVISE = '"$@"; exit $?'
+_SUPERVISE = 'ip link set lo up 2>/dev/null; "$@"; exit $?'
 """The first process of a namespace of `unshare`: waits for the program, which thus gets signals as usual."""
 
 

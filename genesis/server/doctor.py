@@ -18,6 +18,7 @@ from packaging.specifiers import SpecifierSet
 from genesis.errors import GenesisError, ServiceError, UsageError
 from genesis.llm import parse_model_name
 from genesis.model import Model
+from genesis.model.sandbox import SandboxRules
 from genesis.prefect_api.configured import no_home
 from genesis.prefect_api.environment import secret
 from genesis.prefect_api.health import server_answer
@@ -28,6 +29,7 @@ from genesis.server.health import server_version
 from genesis.server.prefect_files import shut_out_current_folder
 from genesis.server.reach import look
 from genesis.server.spawn import free_bytes, get_prefect_version, listening_socket
+from genesis.security.sandbox import INSTALL, sandbox_gap
 from genesis.settings import NO_HOME, Settings
 
 __all__ = ["REQUIREMENTS", "DoctorFinding", "diagnose"]
@@ -69,6 +71,7 @@ def diagnose(settings: Settings) -> list[DoctorFinding]:
         *_settings_of_prefect(),
         *_api(settings, server),
         *_tools(),
+        _sandbox(),
         *_model(settings),
         *_breakers(settings),
     ]
@@ -273,6 +276,13 @@ def _tools() -> Iterator[DoctorFinding]:
             detail=found or f"not found; without it {use} are missing",
             mend="" if found else f"install {name} and put it on PATH",
         )
+
+
+def _sandbox() -> DoctorFinding:
+    """Say what confines the programs of command agents on this machine."""
+    gap = sandbox_gap(SandboxRules())
+    detail = gap or "bubblewrap confines the programs of command agents"
+    return DoctorFinding(name="sandbox", ok=True, detail=detail, mend=INSTALL if gap else "")
 
 
 def _model(settings: Settings) -> Iterator[DoctorFinding]:

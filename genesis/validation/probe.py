@@ -23,6 +23,10 @@ class Probe(Protocol):
         """Return why an executor cannot be used (a module that is missing, a program that is not there), or None."""
         ...
 
+    def sandbox_gap(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
+        """Return what this machine lacks of the sandbox that an agent's programs should run in, or None."""
+        ...
+
     def input_problem(self, spec: PythonSpec, inputs: Mapping[str, JsonValue]) -> str | None:
         """Return what the executor's check finds wrong with a task's inputs, or None."""
         ...

@@ -116,6 +116,9 @@ class _Refusing:
     def input_problem(self, spec, inputs):
         return "refused"
 
+    def sandbox_gap(self, spec, agent):
+        return "missing"
+
     def secret_present(self, name):
         return False
 

@@ -40,6 +40,7 @@ CHECKS: tuple[Check, ...] = (
     executors.approval_unavailable,
     executors.executor_unavailable,
     executors.executor_unusable,
+    executors.sandbox_missing,
     executors.input_refused,
     executors.secret_missing,
     executors.secret_undeclared,

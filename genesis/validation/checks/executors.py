@@ -18,6 +18,7 @@ __all__ = [
     "executor_unavailable",
     "executor_unusable",
     "input_refused",
+    "sandbox_missing",
     "secret_missing",
     "secret_undeclared",
     "work_orders",
@@ -79,6 +80,26 @@ def executor_unusable(facts: PlanFacts) -> Iterator[CheckFinding]:
             message = f"agent {agent.name!r} cannot run task {node.path!r}: {problem}"
             evidence = {"agent": agent.name, "kind": spec.kind, "problem": problem}
             yield CheckFinding(node.index, message, evidence={**evidence})
+
+
+@check(
+    "GEN-SANDBOX-MISSING",
+    "info",
+    finds="programs that run without the sandbox that their agent prefers, since this machine has none",
+    remedy="install bubblewrap, or set the agent's `sandbox` to `off` if its programs are trusted",
+)
+def sandbox_missing(facts: PlanFacts) -> Iterator[CheckFinding]:
+    """Say once what the machine lacks, with the agents concerned; where a sandbox is required it is an error."""
+    if facts.probe is None:
+        return
+    concerned: dict[str, list[tuple[Node, str]]] = {}
+    for node, agent, spec in facts.executors:
+        if agent.sandbox.mode == "preferred" and (gap := facts.probe.sandbox_gap(spec, agent)):
+            concerned.setdefault(gap, []).append((node, agent.name))
+    for gap, found in concerned.items():
+        names = sorted({name for _, name in found})
+        message = f"{gap}; programs of {', '.join(map(repr, names[:5]))} run with the rights of this process"
+        yield CheckFinding(found[0][0].index, message, evidence={"agents": [*names], "missing": gap})
 
 
 @check(

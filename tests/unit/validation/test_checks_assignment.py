@@ -10,8 +10,8 @@ LINT = {"id": "lint", "type": "test", "description": "Lint the sources"}
 
 
 class StubProbe:
-    def __init__(self, problem=None, secrets=()):
-        self.problem, self.secrets, self.asked = problem, secrets, []
+    def __init__(self, problem=None, secrets=(), gap=None):
+        self.problem, self.secrets, self.gap, self.asked = problem, secrets, gap, []
 
     def executor_problem(self, spec, agent):
         self.asked.append((agent.name, spec.kind))
@@ -20,6 +20,9 @@ class StubProbe:
     def input_problem(self, spec, inputs):
         self.asked.append((spec.check, dict(inputs)))
         return f"{inputs['path']!r} is gone" if inputs.get("path") == "nope" else None
+
+    def sandbox_gap(self, spec, agent):
+        return self.gap if spec.kind == "command" else None
 
     def secret_present(self, name):
         self.asked.append(name)
@@ -208,3 +211,22 @@ def test_inputs_that_are_not_known_yet_are_not_asked_about(find):
 def test_executors_without_a_check_are_not_asked_about(find):
     note = {"id": "n", "type": "note", "description": "Note it", "inputs": {"path": "nope"}}
     assert find("GEN-INPUT-REFUSED", [note], agents=[CHECKED], how={"probe": StubProbe()}) == []
+
+
+def test_a_missing_sandbox_is_said_once_for_all_agents_that_prefer_one(find):
+    def agent(name, kind, sandbox):
+        executor = {"kind": "command", "argv": ["true"]} if kind == "command" else {"kind": "brief"}
+        return {"name": name, "task_types": [name], "executor": executor, "sandbox": sandbox}
+
+    agents = [
+        agent("a", "command", "preferred"),
+        agent("b", "command", {"hosts": ["x"]}),
+        agent("c", "command", "off"),
+        agent("d", "brief", "preferred"),
+    ]
+    tasks = [{"id": name, "type": name, "description": "Do it"} for name in "abcd"]
+    to = {name: name for name in "abcd"}
+    [found] = find("GEN-SANDBOX-MISSING", tasks, agents=agents, to=to, how={"probe": StubProbe(gap="no sandbox here")})
+    assert found.severity == "info"
+    assert found.evidence == {"agents": ["a", "b"], "missing": "no sandbox here"}
+    assert not find("GEN-SANDBOX-MISSING", tasks, agents=agents, to=to, how={"probe": StubProbe()})
