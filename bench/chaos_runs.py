@@ -50,6 +50,7 @@ AGENTS: dict[str, Any] = {
         {
             "name": "program_agent",
             "task_types": ["program"],
+            "sandbox": "off",  # the database of effects lies in a temporary folder
             "max_concurrency": _LIMIT,
             "executor": {
                 "kind": "command",

@@ -53,6 +53,7 @@ AGENTS: dict[str, Any] = {
             "name": "step_agent",
             "task_types": ["step", "burn", "ignore", "noop", "call", "fork", "program"],
             "max_concurrency": 10,
+            "sandbox": "off",  # the database of effects lies in a temporary folder
             "executor": _python("bench.durability_work:step"),
             "executors": {
                 "burn": _python("bench.durability_work:burn"),

@@ -299,6 +299,7 @@ def test_results_of_another_host_come_through_shared_storage_and_a_cut_heals(
     done = host.folder / "done.txt"
     argv = ["sh", "-c", f"sleep 1; echo {{word}} >> {done}"]
     agent = {"name": "far_agent", "task_types": ["far"], "executor": {"kind": "command", "argv": argv}}
+    agent["sandbox"] = {"write": [str(host.folder)]}
     host.write("deployments/agents.json", {"agents": [agent]})
     agents = fleet.genesis.write("far/project/deployments/agents.yaml", json.dumps({"agents": [agent]}))
     for words in (["init"], ["pools", "sync", "--yes"]):

@@ -30,6 +30,7 @@ def plan(genesis, tmp_path):
     genesis.environment["PREFECT_HOME"] = str(tmp_path / "prefect")  # where the ledger is, for this test alone
     argv = [sys.executable, "-S", "-c", LEAF, str(tmp_path / "ran"), "{me}", "{seconds}", "{gate}"]
     agent = {"name": "w", "description": "Works", "task_types": ["work"], "max_concurrency": 3}
+    agent["sandbox"] = {"write": [str(tmp_path)]}
     genesis.write("agents.yaml", yaml.safe_dump({"agents": [{**agent, "executor": {"kind": "command", "argv": argv}}]}))
     tasks = [
         {

@@ -37,9 +37,9 @@ def python(function):
     return {"kind": "python", "call": f"faults:{function.__name__}"}
 
 
-async def outcome_of(bench, executor, *, then=None, task=None, functions=(), **how):
+async def outcome_of(bench, executor, *, then=None, task=None, functions=(), sandbox="preferred", **how):
     """Run one task on an agent with this executor; `then` are the executors of its runners-up, by name."""
-    agents = [an_agent("first", executor=executor)]
+    agents = [an_agent("first", executor=executor, sandbox=sandbox)]
     agents += [an_agent(name, executor=other) for name, other in (then or {}).items()]
     plan = a_plan(a_task("x", **(task or {})))
     others = tuple(Alternative(agent=agent.name, score=0.5) for agent in agents[1:])
@@ -210,7 +210,7 @@ async def test_a_program_that_hangs_and_hears_no_signal_is_killed_with_its_child
         f"open({str(note)!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
         "time.sleep(60)\n"
     )
-    run, x = await outcome_of(bench, command(code), task={"timeout_s": 1.0})
+    run, x = await outcome_of(bench, command(code), task={"timeout_s": 1.0}, sandbox="off")
     assert (run.state, x.error.code) == ("failed", "GEN-TASK-TIMEOUT")
     for number in map(int, note.read_text().split()):
         await _wait_until_gone(number)

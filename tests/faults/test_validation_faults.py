@@ -197,7 +197,7 @@ def test_a_probe_that_raises_costs_what_it_was_asked_for():
     agent = an_agent(secrets=("KEY",), executor={"kind": "command", "argv": ["true"]})
     report = validate(*route_to(a_plan(a_task("a")), agent), probe=Broken())
     assert report.ok
-    assert set(find_failed(report)) == {"GEN-EXECUTOR-UNUSABLE", "GEN-SECRET-MISSING"}
+    assert set(find_failed(report)) == {"GEN-EXECUTOR-UNUSABLE", "GEN-SANDBOX-MISSING", "GEN-SECRET-MISSING"}
 
 
 def test_findings_that_cannot_be_put_into_a_report_cost_their_check(monkeypatch):

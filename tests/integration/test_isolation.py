@@ -84,6 +84,7 @@ REGISTRY = {
         {
             "name": "program_agent",
             "task_types": ["program"],
+            "sandbox": "off",  # its processes are looked for by their numbers
             "executor": {"kind": "command", "argv": ["sh", "-c", 'echo $$ > "$PID"; sleep 300 & exec sleep 300']},
         },
     ]

@@ -47,6 +47,7 @@ class Machine:
         self.home.mkdir()
         (folder / "machine_functions.py").write_text(FUNCTIONS)
         agents = [self.agent("worker", "work", {"kind": "command", "argv": ["sh", "-c", "{run}"]})]
+        agents[0]["sandbox"] = {"write": [str(folder)]}
         functions = {name: f"machine_functions:{name}" for name in ("too_much", "more_and_more")}
         agents += [self.agent(name, name, {"kind": "python", "call": call}) for name, call in functions.items()]
         (folder / "agents.json").write_text(json.dumps({"agents": agents}))
