@@ -98,7 +98,9 @@ def _confine(argv: list[str], root: Path, scratch: Path, path: str) -> list[str]
     tool = find_sandbox()
     if tool is None:
         return argv
-    return sandbox_argv(argv, SandboxRules(), tool, folders=Folders(root.absolute(), scratch), environment={"PATH": path})
+    return sandbox_argv(
+        argv, SandboxRules(), tool, folders=Folders(root.absolute(), scratch), environment={"PATH": path}
+    )
 
 
 def _interpreter(root: Path) -> str:

@@ -18,10 +18,13 @@ SecretLookup = Callable[[str], str | None]
 
 
 _PASSED = frozenset(
-    "PATH HOME USER LOGNAME SHELL TERM COLORTERM NO_COLOR LANG LANGUAGE TZ TMPDIR TEMP TMP VIRTUAL_ENV JAVA_HOME "
-    "SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE NODE_EXTRA_CA_CERTS GIT_SSL_CAINFO "
-    "HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy "
-    "OMP_NUM_THREADS CUDA_VISIBLE_DEVICES SOURCE_DATE_EPOCH".split()
+    [
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "COLORTERM", "NO_COLOR", "LANG", "LANGUAGE", "TZ"),
+        *("TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "JAVA_HOME", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+        *("GIT_SSL_CAINFO", "SOURCE_DATE_EPOCH"),
+    ]
 )
 """Variables that programs need in order to start, to speak the user's language and to reach a proxy."""
 _LOCALE = "LC_"

@@ -102,7 +102,6 @@ class CommandExecutor:
             raise _make_exit_error(argv[0], ended)
         return Result(wrap_bare_value(_value(argv[0], ended, work.outputs), work.outputs))
 
-
     def _confine(self, argv: Sequence[str], tool: SandboxTool, environment: Mapping[str, str], work: Work) -> list[str]:
         """Return the command that runs a program in the agent's sandbox.
 

@@ -109,10 +109,12 @@ def sandbox_argv(
     writable += [_expand(each, environment) for each in rules.write]
     programs = [_installation(folder, hidden) for folder in _program_folders(argv[0], environment)]
     readable = _shown((*programs, *_readable(rules, environment, named)), hidden)
-    mounts = [("--tmpfs", str(place)) for place in hidden]
-    mounts += [("--ro-bind", str(path), str(path)) for path in readable if not _lies_in(path, writable)]
-    mounts += [("--bind", str(path), str(path)) for path in dict.fromkeys(writable) if path.exists()]
-    words = [word for mount in mounts for word in mount]
+    words = [word for place in hidden for word in ("--tmpfs", str(place))]
+    for option, paths in (
+        ("--ro-bind", (path for path in readable if not _lies_in(path, writable))),
+        ("--bind", (path for path in dict.fromkeys(writable) if path.exists())),
+    ):
+        words += [word for path in paths for word in (option, str(path), str(path))]
     return [*_bubblewrap(words, network=bool(rules.hosts)), "--chdir", str(folders.work), "--", *limited]
 
 
@@ -123,7 +125,7 @@ def variables_named(arguments: Iterable[str]) -> set[str]:
 
 def _bubblewrap(mounts: Sequence[str], *, network: bool) -> list[str]:
     """Return the beginning of the command. Root keeps its user namespace: files of other users would else be out of reach."""
-    spaces = ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
+    spaces = ["--die-with-parent", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
     if not network:
         spaces.append("--unshare-net")
     root = os.geteuid() == 0

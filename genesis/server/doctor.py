@@ -23,13 +23,13 @@ from genesis.prefect_api.configured import no_home
 from genesis.prefect_api.environment import secret
 from genesis.prefect_api.health import server_answer
 from genesis.resilience.breakers import list_shared_breakers, reset_command, rules_of, state_file, store_of
+from genesis.security.sandbox import INSTALL, sandbox_gap
 from genesis.server import ServerInfo, find_configured_api, status
 from genesis.server.files import ServerFiles
 from genesis.server.health import server_version
 from genesis.server.prefect_files import shut_out_current_folder
 from genesis.server.reach import look
 from genesis.server.spawn import free_bytes, get_prefect_version, listening_socket
-from genesis.security.sandbox import INSTALL, sandbox_gap
 from genesis.settings import NO_HOME, Settings
 
 __all__ = ["REQUIREMENTS", "DoctorFinding", "diagnose"]

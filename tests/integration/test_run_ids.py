@@ -73,7 +73,15 @@ async def test_two_scheduled_runs_of_one_moment_have_a_ledger_each_and_do_all_th
     agent, done = f"qa-{uuid4().hex[:6]}", tmp_path / "done"
     work = {"kind": "command", "argv": ["sh", "-c", f"echo done >> {done}"]}
     agents = tmp_path / "agents.yaml"
-    agents.write_text(json.dumps({"agents": [{"name": agent, "task_types": ["count"], "executor": work, "sandbox": {"write": [str(tmp_path)]}}]}))
+    agents.write_text(
+        json.dumps(
+            {
+                "agents": [
+                    {"name": agent, "task_types": ["count"], "executor": work, "sandbox": {"write": [str(tmp_path)]}}
+                ]
+            }
+        )
+    )
     monkeypatch.setenv("GENESIS_AGENTS", str(agents))
     tasks = [{"id": name, "type": "count", "description": f"Count {name}"} for name in _LEAVES]
     async with get_client() as client:

@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
 import textwrap
 import time
@@ -12,6 +14,7 @@ import pytest
 
 from genesis.agents.command import CommandExecutor
 from genesis.agents.contract import Work
+from genesis.agents.processes import below
 from genesis.errors import SecurityError, TaskError, TaskTimeoutError
 from genesis.model import AgentProfile, CommandSpec
 from genesis.security import sandbox
@@ -126,8 +129,6 @@ def test_network_is_open_only_to_agents_that_list_hosts(place):
         except OSError as error:
             print(json.dumps("refused"))
     """
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         code = code.replace("PORT", str(server.getsockname()[1]))
         assert run(place, code) == "refused"
@@ -333,7 +334,32 @@ def test_the_fallback_hides_processes_and_the_network(place):
         folders=sandbox.Folders(place / "work", place / "leaf"),
         environment={},
     )
-    import subprocess
-
     made = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=20)
     assert json.loads(made.stdout)[1] < 10
+
+
+def test_a_program_ends_when_the_process_that_started_it_is_killed(place):
+    """Also where that is killed before it could write down what it started."""
+    argv = sandbox.sandbox_argv(
+        ["/bin/sh", "-c", "echo began > began; exec sleep 100"],
+        AgentProfile(name="x").sandbox,
+        "bubblewrap",
+        folders=sandbox.Folders(place / "work", place / "leaf"),
+        environment={},
+    )
+    code = f"import subprocess, time; subprocess.Popen({argv!r}, start_new_session=True); time.sleep(100)"
+    starter = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        _wait((place / "work/began").exists)
+        [group] = [each.pid for each in below(starter.pid) if each.ppid() == starter.pid]
+    finally:
+        starter.kill()
+        starter.wait()
+    _wait(lambda: not is_running(group))
+
+
+def _wait(until):
+    limit = time.monotonic() + 30
+    while not until():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
