@@ -124,7 +124,10 @@ def variables_named(arguments: Iterable[str]) -> set[str]:
 
 
 def _bubblewrap(mounts: Sequence[str], *, network: bool) -> list[str]:
-    """Return the beginning of the command. Root keeps its user namespace: files of other users would else be out of reach."""
+    """Return the beginning of the command.
+
+    Root keeps its user namespace: in one of its own, files of other users would be out of reach.
+    """
     spaces = ["--die-with-parent", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
     if not network:
         spaces.append("--unshare-net")
