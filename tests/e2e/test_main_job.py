@@ -11,6 +11,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from genesis.security.sandbox import find_sandbox
+
 pytestmark = [pytest.mark.server, pytest.mark.timeout(240)]
 
 RUN_KEYS = {
@@ -74,8 +76,10 @@ def test_broken():
 """
 
 TRAP = """\
+from contextlib import suppress
 from pathlib import Path
-Path({mark!r}).joinpath({name!r}).touch()
+with suppress(OSError):  # a sandbox
+    Path({mark!r}).joinpath({name!r}).touch()
 """
 
 
@@ -251,7 +255,7 @@ def test_tests_are_run_only_when_asked_and_a_failing_one_is_a_finding(running, r
     assert run["state"] == "completed"
     tests = next(task["result"] for task in run["tasks"] if task["id"].endswith("/tests"))
     assert (tests["suite"]["passed"], tests["suite"]["failed"]) == (1, 1)
-    assert "conftest" in names(marks)
+    assert ("conftest" in names(marks)) == (find_sandbox() != "bubblewrap")
     assert any("fail" in finding["title"] for finding in tests["findings"])
     assert "test_broken" in (running.folder / f"genesis-audit-{repository.name}.md").read_text()
 
