@@ -54,10 +54,9 @@ def read_plan(
     word: str, settings: Settings, *, variables: dict[str, str] | None = None, params: dict[str, str] | None = None
 ) -> Plan:
     """Read a plan file; variables and parameters of the command line replace those of the file."""
-    from genesis.planning import load_plan, set_parameters, set_variables
+    from genesis.planning import load_plan
 
-    plan = set_variables(load_plan(word, limits=settings.limits), variables or {})
-    return set_parameters(plan, params or {}, as_text=True)
+    return load_plan(word, limits=settings.limits, variables=variables, params=params, params_as_text=True)
 
 
 def prepare_plan(

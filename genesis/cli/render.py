@@ -79,6 +79,7 @@ def _task_line(task: Task, description: str, route: Route | None, after: Sequenc
     line = Text.assemble((task.id, "bold"), ("  ", ""), description)
     order = " · ".join(filter(None, (_describe_copies(task), f"after {_format_names(after)}" if after else "")))
     if task.subtasks:
+        order = " · ".join(filter(None, (f"from {task.use}" if task.use else "", order)))
         return line.append(f"  {order}" if order else "", style="dim")
     if route is None or route.agent is None:
         line.append(f"\n→ no agent: {route.reason if route else 'not routed'}", style="bold red")

@@ -37,6 +37,7 @@ from genesis.structure import (
     find_conditions,
     get_known_seconds,
     get_known_usd,
+    is_unread,
     junctions,
     missing_parameters,
     outline,
@@ -137,6 +138,8 @@ def _refuse_broken(plan: Plan, tree: Outline, flow: DataFlow, conditions: Condit
     if tree.unresolved:
         fault = tree.unresolved[0]
         raise _invalid(f"task {tree.nodes[fault.node].path!r} depends on {fault.name!r}, which does not exist")
+    if unread := [node for node in tree.leaf_nodes() if is_unread(node.task)]:
+        raise _invalid(f"task {unread[0].path!r} uses the plan file {unread[0].task.use!r}, which was not read")
     if flow.missing:
         missing = flow.missing[0]
         path = tree.nodes[missing.node].path

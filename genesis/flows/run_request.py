@@ -14,7 +14,7 @@ from genesis.errors import UsageError
 from genesis.fleet.project import AGENTS_FILE
 from genesis.model import Budget, Plan
 from genesis.pipeline import Prepared, make_plan, prepare
-from genesis.planning import load_plan, set_variables
+from genesis.planning import load_plan
 from genesis.routing import load_registry
 from genesis.settings import RunSettings, Settings
 
@@ -83,7 +83,7 @@ class RunRequest:
         given = self.plan
         if isinstance(given, str) and "\n" in given.strip():
             given = parse(given, source="the parameter plan", limits=settings.limits)
-        return set_variables(load_plan(given or {}, limits=settings.limits, params=self.params), self.vars)
+        return load_plan(given or {}, limits=settings.limits, params=self.params, variables=self.vars)
 
     def _with_budget(self, plan: Plan) -> Plan:
         update: dict[str, Any] = {}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from genesis.model.amendment import Amendment
     from genesis.model.base import Model
-    from genesis.model.plan import Budget, Plan, PlannerLevel, RoutedPlan
+    from genesis.model.plan import Budget, Plan, PlannerLevel, RoutedPlan, Selection
     from genesis.model.plan_parameter import PlanParameter
     from genesis.model.program import Leaf, Program
     from genesis.model.report import Diagnostic, Report, ScoreParts, Severity
@@ -91,6 +91,7 @@ _HOMES = {
     "Run": "genesis.model.run",
     "RunState": "genesis.model.states",
     "ScoreParts": "genesis.model.report",
+    "Selection": "genesis.model.plan",
     "Severity": "genesis.model.report",
     "Task": "genesis.model.task",
     "TaskCopy": "genesis.model.task",
@@ -145,6 +146,7 @@ __all__ = [
     "Run",
     "RunState",
     "ScoreParts",
+    "Selection",
     "Severity",
     "Task",
     "TaskCopy",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from genesis.model.base import Model, Name, Seconds, Text, Usd
 from genesis.model.plan_parameter import PlanParameter
@@ -15,7 +15,7 @@ from genesis.model.task import Route, Task
 if TYPE_CHECKING:
     from networkx import DiGraph
 
-__all__ = ["Budget", "Plan", "PlannerLevel", "RoutedPlan"]
+__all__ = ["Budget", "Plan", "PlannerLevel", "RoutedPlan", "Selection"]
 
 PlannerLevel = Literal["llm", "heuristic", "minimal", "file"]
 
@@ -27,6 +27,19 @@ class Budget(Model):
     """US dollars."""
     tokens: Annotated[int, Field(ge=0)] | None = None
     """Tokens of language models."""
+
+
+class Selection(Model):
+    """Which part of a plan was selected for a run; the rest is not in the plan any more."""
+
+    select: tuple[Text, ...] = ()
+    """The selectors of what was to run; everything if empty."""
+    except_: tuple[Text, ...] = Field(default=(), alias="except")
+    """The selectors of what was not to run."""
+    left_out: tuple[str, ...]
+    """Paths of the tasks that were left out; of a composite only its own."""
+
+    model_config = ConfigDict(serialize_by_alias=True, populate_by_name=True)
 
 
 class Plan(Model):
@@ -55,6 +68,8 @@ class Plan(Model):
     """Written by validation."""
     params: dict[Name, PlanParameter] = {}
     """Typed parameters, which `{name}` stands for as for variables."""
+    selection: Selection | None = None
+    """Written by `--select` and `--except`: what was left out."""
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> Self:

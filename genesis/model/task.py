@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
+    ConfigDict,
     Discriminator,
     Field,
     JsonValue,
@@ -19,6 +20,7 @@ from genesis.model.base import Fraction, JsonMap, Model, Name, Seconds, TaskId, 
 from genesis.model.env_name import EnvName
 from genesis.model.for_each import ForEach
 from genesis.model.output_schema import OutputSchema
+from genesis.model.plan_reference import PlanReference
 
 __all__ = [
     "Alternative",
@@ -114,8 +116,19 @@ def _without_retries(retry: Retry | None, info: ValidationInfo) -> Retry | None:
     return retry
 
 
+def _fills_a_plan(given: dict[str, JsonValue], info: ValidationInfo) -> dict[str, JsonValue]:
+    """Refuse values for a plan that is not there, or that was put in place already."""
+    if given and info.data.get("use", "") is None:
+        raise ValueError("`with` has the values for the plan that `use` names, and there is no `use`")
+    if given and info.data.get("subtasks"):
+        raise ValueError("the task has `with` and `subtasks`; the subtasks are those of the plan that `use` names")
+    return given
+
+
 class Task(Model):
     """One task. It is composite when it has `subtasks`; only leaves run."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
     id: TaskId
     """Unique among siblings."""
@@ -173,6 +186,12 @@ class Task(Model):
     """How many copies may run at once; only with `for_each`."""
     on_failure: Literal["all", "any"] = Field(default="all", exclude_if=lambda value: value == "all")
     """`all`: the task fails if a copy fails; `any`: one copy that succeeds is enough. Only with `for_each`."""
+    use: PlanReference | None = None
+    """A plan file whose tasks become the subtasks; where there are subtasks, the file that they are from."""
+    with_: Annotated[JsonMap, AfterValidator(_fills_a_plan)] = Field(
+        default_factory=dict, alias="with", json_schema_extra={"default": {}}, exclude_if=lambda value: not value
+    )
+    """Values for the parameters and variables of that plan."""
 
 
 class TaskCopy(Task):

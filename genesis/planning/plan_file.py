@@ -10,7 +10,8 @@ from pydantic import JsonValue
 
 from genesis.document import normalize_values, read, validate_model
 from genesis.model import ExpandedTask, Plan, Report, Route, RoutedPlan, Task
-from genesis.planning.values import set_parameters
+from genesis.planning.used_plans import expand_uses
+from genesis.planning.values import set_parameters, set_variables
 from genesis.settings import Limits
 
 __all__ = ["load_plan", "plan_document"]
@@ -21,23 +22,30 @@ def load_plan(
     *,
     limits: Limits | None = None,
     params: Mapping[str, JsonValue] | None = None,
+    variables: Mapping[str, str] | None = None,
+    params_as_text: bool = False,
 ) -> Plan:
-    """Load a plan from a YAML or JSON file, or from plain values.
+    """Load a plan from a YAML or JSON file with the plan files that its tasks use, or from plain values.
 
     Args:
-        source: The file, or its content as plain values.
+        source: The file, or its content as plain values, whose tasks can use no files.
         limits: Bounds on the size of a file; by default those of the settings.
         params: Values for the plan's parameters, by name.
+        variables: Values for its variables; they take precedence over those of the plan.
+        params_as_text: Whether the parameters are texts of the command line, to be read by the declared types.
 
     Raises:
         UsageError: There is no such file, or it cannot be read; or a value does not fit its parameter.
-        DocumentError: It is not a valid plan; the message has the path in the document.
+        DocumentError: It is not a valid plan; the message has the path in the document. Or a plan that it uses is none,
+            or does not fit.
+        SecurityError: It uses a file outside of its folder.
     """
     if isinstance(source, Mapping):
         plan = validate_model(Plan, normalize_values(source, source="the plan"), source="the plan", noun="plan")
     else:
         plan = validate_model(Plan, read(source, limits), source=str(source), noun="plan")
-    return set_parameters(plan, params or {})
+    plan = set_parameters(set_variables(plan, variables or {}), params or {}, as_text=params_as_text)
+    return plan if isinstance(source, Mapping) else expand_uses(plan, source, limits or Limits())
 
 
 def plan_document(plan: Plan | RoutedPlan, report: Report | None = None, *, terse: bool = False) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from genesis.structure.conditions import (
     rename_condition,
 )
 from genesis.structure.copies import Copies, count_copies
-from genesis.structure.dataflow import DataFlow, Missing, dataflow
+from genesis.structure.dataflow import DataFlow, Missing, dataflow, find_meaning
 from genesis.structure.edges import list_edges
+from genesis.structure.embed import EmbeddedPlan, EmbedError, embed, is_unread
 from genesis.structure.estimates import (
     count_retries,
     estimate_seconds,
@@ -46,6 +47,7 @@ from genesis.structure.references import (
     fill_text,
     fillable,
     is_name,
+    move_names,
     references,
     referring,
     rename_references,
@@ -63,6 +65,8 @@ __all__ = [
     "Conditions",
     "Copies",
     "DataFlow",
+    "EmbedError",
+    "EmbeddedPlan",
     "Junctions",
     "Missing",
     "Node",
@@ -84,6 +88,7 @@ __all__ = [
     "count_retries",
     "count_values",
     "dataflow",
+    "embed",
     "escape_text",
     "estimate_seconds",
     "estimate_tokens",
@@ -94,15 +99,18 @@ __all__ = [
     "fillable",
     "find_conditions",
     "find_lists",
+    "find_meaning",
     "find_problems",
     "get_known_seconds",
     "get_known_usd",
     "is_item_name",
     "is_name",
+    "is_unread",
     "junctions",
     "list_edges",
     "list_for_each_names",
     "missing_parameters",
+    "move_names",
     "outline",
     "parse_condition",
     "parse_variable",

@@ -65,9 +65,12 @@ class Outline:
     def resolve(self, node: Node, name: str) -> int | None:
         """Find the task that a name stands for at a node: a sibling by id, else any task by its path.
 
-        In a copy, a path through the `for_each` task leads into the same copy.
+        A path that begins with `/` is never a sibling. In a copy, a path through the `for_each` task leads into the
+        same copy.
         """
-        if node.parent >= 0:
+        if name.startswith("/"):
+            name = name[1:]
+        elif node.parent >= 0:
             sibling = self.by_path.get(f"{self.nodes[node.parent].path}/{name}")
             if sibling is not None:
                 return sibling
@@ -75,6 +78,14 @@ class Outline:
         if found is None and self.as_run and node.index in self.scopes:
             return self._resolve_in_copy(node, name)
         return found
+
+    def name_at(self, node: Node, target: int) -> str:
+        """Return a name by which `resolve` finds a task at a node: the id of a sibling, else a path."""
+        wanted = self.nodes[target]
+        names = [wanted.path, f"/{wanted.path}"]
+        if wanted.parent == node.parent:
+            names.insert(0, wanted.task.id)
+        return next((name for name in names if self.resolve(node, name) == target), names[0])
 
     def _resolve_in_copy(self, node: Node, name: str) -> int | None:
         copy = self.scopes.get(node.index)

@@ -15,6 +15,7 @@ from genesis.model import Plan
 from genesis.settings import Limits
 from genesis.structure.copies import count_copies
 from genesis.structure.dataflow import DataFlow, dataflow
+from genesis.structure.embed import is_unread
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Outline, outline
 from genesis.structure.plan_values import plan_values
@@ -58,7 +59,7 @@ class Shape:
 
 def find_problems(shape: Shape) -> Iterator[Problem]:
     """Yield what is wrong with a plan's structure: names and dependencies first, then order, then size."""
-    for part in (_empty, _names, _dependencies, _inputs, _order, _limits):
+    for part in (_empty, _names, _uses, _dependencies, _inputs, _order, _limits):
         yield from part(shape)
 
 
@@ -71,6 +72,12 @@ def _names(shape: Shape) -> Iterator[Problem]:
     for index in shape.outline.duplicates:
         path = shape.outline.nodes[index].path
         yield Problem("GEN-ID-DUPLICATE", f"two tasks are called {path!r}", path)
+
+
+def _uses(shape: Shape) -> Iterator[Problem]:
+    for node in shape.outline.leaf_nodes():
+        if is_unread(node.task):
+            yield Problem("GEN-USE-UNREAD", f"{node.path!r} uses the plan file {node.task.use!r}, not read", node.path)
 
 
 def _dependencies(shape: Shape) -> Iterator[Problem]:

@@ -30,6 +30,7 @@ __all__ = [
     "fill_text",
     "fillable",
     "is_name",
+    "move_names",
     "references",
     "referring",
     "rename_references",
@@ -189,6 +190,30 @@ def rename_references(task: Task, rename: Rename, *, moved: bool = False) -> dic
     return _change_references(task, one)
 
 
+def move_names(value: JsonValue, rename: Rename, was: Callable[[str], bool], will_be: Callable[[str], bool]) -> Any:
+    """Rewrite the names in braces of a value that moves to where other names are known, so that it means the same.
+
+    Args:
+        value: Text, or lists and mappings with text in them; other values, and keys, stay as they are.
+        rename: Gives the new name of a reference, or None where it stays.
+        was: Whether a name is known where the value is from.
+        will_be: Whether a name is known where the value goes: text in braces then gets doubled ones, and doubled braces
+            around a name that is unknown there are halved.
+    """
+
+    def one(match: re.Match[str]) -> str:
+        name = canonical(match[2])
+        if not was(name):
+            return _double_braces(match, will_be)
+        pairs, is_reference = divmod(_braces(match), 2)
+        if is_reference:
+            better = rename(name) or match[2]
+            return _around(match, f"{'{' * (2 * pairs + 1)}{better}{'}' * (2 * pairs + 1)}")
+        return match[0] if will_be(name) else _around(match, f"{'{' * pairs}{match[2]}{'}' * pairs}")
+
+    return _change_texts(value, one)
+
+
 def as_text(task: Task, names: Callable[[str], bool]) -> dict[str, Any]:
     """Write references in a task so that they stand for their own characters, and return the fields that have any."""
 
@@ -222,17 +247,22 @@ def replace_references(text: str, lookup: Rename) -> str:
 
 
 def _change_references(task: Task, change: Callable[[re.Match[str]], str]) -> dict[str, Any]:
-    def walk(value: Any) -> Any:
-        if isinstance(value, str):
-            return _TOKEN.sub(change, value)
-        if isinstance(value, list):
-            return [walk(item) for item in value]
-        if isinstance(value, dict):
-            return {key: walk(item) for key, item in value.items()}
-        return value
+    inputs = {
+        name: value if name in task.literal_inputs else _change_texts(value, change)
+        for name, value in task.inputs.items()
+    }
+    return {"inputs": inputs, "env": _change_texts(task.env, change)} if task.env else {"inputs": inputs}
 
-    inputs = {name: value if name in task.literal_inputs else walk(value) for name, value in task.inputs.items()}
-    return {"inputs": inputs, "env": walk(task.env)} if task.env else {"inputs": inputs}
+
+def _change_texts(value: Any, change: Callable[[re.Match[str]], str]) -> Any:
+    """Change each name in braces in a value."""
+    if isinstance(value, str):
+        return _TOKEN.sub(change, value) if "{" in value else value
+    if isinstance(value, list):
+        return [_change_texts(item, change) for item in value]
+    if isinstance(value, dict):
+        return {key: _change_texts(item, change) for key, item in value.items()}
+    return value
 
 
 def _braces(match: re.Match[str]) -> int:

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from genesis.document import close_matches
 from genesis.graph import topological_order
 from genesis.model import AgentProfile, ExecutorSpec, Plan, Registry, Route, RoutedPlan
+from genesis.model.plan_reference import split_reference
 from genesis.settings import Limits
 from genesis.structure import (
     Conditions,
@@ -268,6 +269,16 @@ class PlanFacts:
     def path(self, node: int) -> str:
         """Return the path of a node."""
         return self.outline.nodes[node].path
+
+    def origin(self, node: int) -> tuple[str, str] | None:
+        """Return the plan file that a task is from, and its path in there; None for one of the plan itself."""
+        nodes = self.outline.nodes
+        index = nodes[node].parent if "use" in self.given else -1
+        while index >= 0:
+            if (use := nodes[index].task.use) is not None:
+                return split_reference(use)[0], nodes[node].path.removeprefix(f"{nodes[index].path}/")
+            index = nodes[index].parent
+        return None
 
     def guess(self, word: str, *groups: Iterable[str]) -> str:
         """Return `did you mean 'x'?` from the first candidates of these groups, or an empty text.

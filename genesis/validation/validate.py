@@ -186,10 +186,9 @@ def _rows(check: Check, facts: PlanFacts) -> tuple[list[_Row], int]:
     """Run one check: its diagnostics with their sort keys, and the number of findings."""
     findings = sorted(check.find(facts), key=_position)
     rank = _RANK[check.severity]
-    rows: list[_Row] = []
-    for finding in findings[:_SHOWN]:
-        path = None if finding.node is None else facts.path(finding.node)
-        rows.append(((rank, _position(finding), check.code), _diagnostic(check, finding, path)))
+    rows: list[_Row] = [
+        ((rank, _position(finding), check.code), _diagnostic(check, finding, facts)) for finding in findings[:_SHOWN]
+    ]
     if len(findings) > _SHOWN:
         rows.append(((rank, float("inf"), check.code), _more(check, len(findings) - _SHOWN)))
     return rows, len(findings)
@@ -200,14 +199,21 @@ def _position(finding: CheckFinding) -> float:
     return -1 if finding.node is None else finding.node
 
 
-def _diagnostic(check: Check, finding: CheckFinding, path: str | None) -> Diagnostic:
+def _diagnostic(check: Check, finding: CheckFinding, facts: PlanFacts) -> Diagnostic:
+    path, message, evidence = None, finding.message, finding.evidence
+    if finding.node is not None:
+        path = facts.path(finding.node)
+        if origin := facts.origin(finding.node):
+            file, task = origin
+            message = f"{message} (in {file}, task {task!r})"
+            evidence = evidence | {"plan": file, "plan_task": task}
     return Diagnostic(
         code=check.code,
         severity=check.severity,
         task=path,
-        message=finding.message,
+        message=message,
         hint=finding.hint or check.remedy,
-        evidence=finding.evidence,
+        evidence=evidence,
     )
 
 

@@ -27,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     structure.empty_plan,
     structure.duplicate_id,
     structure.dangling_dependency,
+    structure.unread_plan,
     structure.within_itself,
     structure.cycle,
     limits.request_length,

@@ -8,7 +8,7 @@ from itertools import islice
 from pydantic import JsonValue
 
 from genesis.graph import find_cycles
-from genesis.structure import Node
+from genesis.structure import Node, is_unread
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
 from genesis.validation.limits import GUESSES
@@ -23,6 +23,7 @@ __all__ = [
     "redundant_dependencies",
     "single_subtask",
     "unconnected_leaf",
+    "unread_plan",
     "within_itself",
 ]
 
@@ -95,6 +96,22 @@ def _siblings(facts: PlanFacts, node: Node) -> Iterable[str]:
     if node.parent < 0:
         return (task.id for task in facts.plan.tasks if task.id != node.task.id)
     return (nodes[child].task.id for child in nodes[node.parent].children if child != node.index)
+
+
+@check(
+    "GEN-USE-UNREAD",
+    "error",
+    finds="a task that uses a plan file where files are not read: in a planner's, an agent's or a flow's plan",
+    remedy="only a plan file can use others: put the tasks there, or write the whole with `genesis plan FILE -o NEW`",
+)
+def unread_plan(facts: PlanFacts) -> Iterator[CheckFinding]:
+    """Find uses of plan files that nobody has put in place."""
+    if "use" not in facts.given:
+        return
+    for node in facts.outline.leaf_nodes():
+        if is_unread(node.task):
+            message = f"task {node.path!r} uses the plan file {node.task.use!r}, which was not read"
+            yield CheckFinding(node.index, message, evidence={"use": node.task.use})
 
 
 @check(
@@ -237,7 +254,7 @@ def redundant_dependencies(facts: PlanFacts) -> Iterator[CheckFinding]:
 def single_subtask(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find composites that add a level and nothing else."""
     for node in facts.outline.nodes:
-        if len(node.children) == 1:
+        if len(node.children) == 1 and node.task.use is None:
             yield CheckFinding(
                 node.index, f"composite {node.path!r} has the single subtask {facts.path(node.children[0])!r}"
             )
