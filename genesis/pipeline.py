@@ -44,7 +44,7 @@ from genesis.routing import load_registry, parse_decision, route
 from genesis.schedule import PoolCosts, ScheduleLimits, add_rules, rank_work, schedule_job, simulate_jobs
 from genesis.settings import Limits as Bounds
 from genesis.settings import Settings
-from genesis.structure import can_hold, parse_condition
+from genesis.structure import Selectors, can_hold, parse_condition, select_tasks
 from genesis.validation import Probe, validate
 
 __all__ = [
@@ -160,9 +160,15 @@ class Prepared:
 
 
 def prepare(
-    plan: Plan, registry: Registry, *, settings: Settings, keep: bool = False, probe: Probe | None = None
+    plan: Plan,
+    registry: Registry,
+    *,
+    settings: Settings,
+    keep: bool = False,
+    probe: Probe | None = None,
+    selectors: Selectors | None = None,
 ) -> Prepared:
-    """Route and validate a plan.
+    """Route and validate a plan, or the part of it that is selected.
 
     Args:
         plan: The plan.
@@ -170,9 +176,14 @@ def prepare(
         settings: Limits and slots.
         keep: Keep the routes that the plan's document has, and route only the rest.
         probe: Answers questions that need I/O; without it those checks are skipped.
+        selectors: What of the plan is to stay; all of it by default.
+
+    Raises:
+        UsageError: The selectors cannot be used; see `genesis.structure.select_tasks`.
     """
     with stage("route", _category) as made:
         routed = route(plan, registry, keep=keep)
+        routed = select_tasks(routed, selectors) if selectors is not None else routed
         plan_routed(made, routed, parse_decision)
     with stage("validate", _category) as made:
         report = check_plan(routed, registry, settings, probe)

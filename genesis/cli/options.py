@@ -14,6 +14,7 @@ from genesis.foreign import encodable
 
 if TYPE_CHECKING:
     from genesis.settings import Settings
+    from genesis.structure import Selectors
 
 __all__ = [
     "agents_option",
@@ -25,6 +26,8 @@ __all__ = [
     "params_option",
     "planning_options",
     "project_agents",
+    "selection_options",
+    "selectors",
     "slots_option",
     "tenant_option",
     "variables",
@@ -86,6 +89,34 @@ def planning_options(command: _F) -> _F:
     ):
         command = option(command)
     return command
+
+
+def selection_options(command: _F) -> _F:
+    """Add the options that select a part of a plan."""
+    for option in (
+        click.option(
+            "--except",
+            "except_",
+            multiple=True,
+            metavar="SELECTOR",
+            help="Leave these tasks out, by the same selectors; may be repeated.",
+        ),
+        click.option(
+            "--select",
+            multiple=True,
+            metavar="SELECTOR",
+            help='Only these tasks: "lint", "+report" with all before it, "build+" with all after it, "agent:qa".',
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def selectors(select: tuple[str, ...], except_: tuple[str, ...]) -> Selectors:
+    """Return what `--select` and `--except` ask for."""
+    from genesis.structure import Selectors
+
+    return Selectors(tuple(map(encodable, select)), tuple(map(encodable, except_)))
 
 
 def variables(pairs: tuple[str, ...]) -> dict[str, str]:

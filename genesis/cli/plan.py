@@ -14,6 +14,8 @@ from genesis.cli.options import (
     load_settings,
     parameters,
     planning_options,
+    selection_options,
+    selectors,
     variables,
 )
 from genesis.cli.output import console, notes, print_document, print_text
@@ -45,6 +47,7 @@ _ENDINGS = {"yml": "yaml", **{form: form for form in FORMATS}}
     default=None,
     help="Format of the -o file, regardless of its ending; without -o, print this instead of the summary.",
 )
+@selection_options
 @planning_options
 @json_option
 @debug_option
@@ -52,6 +55,8 @@ def plan(
     request: str,
     output: Path | None,
     form: str | None,
+    select: tuple[str, ...],
+    except_: tuple[str, ...],
     pairs: tuple[str, ...],
     params: tuple[str, ...],
     playbooks: Path | None,
@@ -80,6 +85,7 @@ def plan(
             playbooks=playbooks,
             variables=variables(pairs),
             params=parameters(params),
+            selectors=selectors(select, except_),
         )
     if output is not None and chosen is not None:
         write_output(output, _format_plan(prepared, chosen))

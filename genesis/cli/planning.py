@@ -18,6 +18,7 @@ from genesis.pipeline import Prepared, compile_prepared, make_plan, prepare
 from genesis.planning.overrides import Overrides
 from genesis.schedule import PoolCosts
 from genesis.settings import Settings
+from genesis.structure import Selectors
 
 if TYPE_CHECKING:
     from genesis.routing.registry_file import LoadedRegistry
@@ -69,6 +70,7 @@ def prepare_plan(
     params: dict[str, str] | None = None,
     runs_here: bool = True,
     overrides: Overrides = _NO_OVERRIDES,
+    selectors: Selectors | None = None,
 ) -> Prepared:
     """Turn an argument into a prepared plan.
 
@@ -81,6 +83,7 @@ def prepare_plan(
         params: Parameters of the command line, for a plan file.
         runs_here: Whether its tasks run on this machine, so that inputs such as folders are checked.
         overrides: Bounds of the command line.
+        selectors: What of the plan is to stay.
     """
     probe = InputProbe() if runs_here else None
     registry = load_agents(agents, settings)
@@ -90,7 +93,7 @@ def prepare_plan(
         silence_stamina()
     if is_plan_file(word):
         given = overrides.apply(read_plan(word, settings, variables=variables, params=params))
-        return prepare(given, registry, settings=settings, keep=True, probe=probe)
+        return prepare(given, registry, settings=settings, keep=True, probe=probe, selectors=selectors)
     if params:
         raise UsageError(
             f"--param {next(iter(params))} is for a plan file with `params`, and this is a request",
@@ -106,7 +109,7 @@ def prepare_plan(
             playbooks=playbooks,
             on_call=progress.asking,
         )
-    return prepare(overrides.apply(plan), registry, settings=settings, probe=probe)
+    return prepare(overrides.apply(plan), registry, settings=settings, probe=probe, selectors=selectors)
 
 
 def forecast(program: Program, settings: Settings, *, rehearse: float | None = None, pools: bool = False) -> Forecast:

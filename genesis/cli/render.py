@@ -69,6 +69,8 @@ def plan_view(
         parts.append(Text("… the rest is in the plan file (-o FILE) or in --json", style="dim"))
     if forecast is not None:
         parts.append(Text(in_words(forecast), style="bold"))
+    if plan.left_out:
+        parts.append(Text(f"Left out: {_format_names(plan.left_out)}", style="yellow"))
     if plan.planner_note:
         parts.append(Text(plan.planner_note, style="dim"))
     parts.append(report_view(report))
@@ -203,6 +205,8 @@ def _summary(run: Run) -> Text:
     allowed = sum(task.failure_allowed for task in run.tasks)
     orders = sum(task.state == "briefed" for task in run.tasks)
     parts = [f"{done} of {count(len(run.tasks), 'task')} done in {duration(run.duration_s)}", cost(run)]
+    if run.left_out:
+        parts.append(f"{count(len(run.left_out), 'task')} of the plan left out")
     if skipped:
         parts.append(f"{skipped:,} skipped by the plan")
     if allowed:

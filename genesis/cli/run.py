@@ -19,6 +19,8 @@ from genesis.cli.options import (
     parameters,
     planning_options,
     project_agents,
+    selection_options,
+    selectors,
     slots_option,
     tenant_option,
     variables,
@@ -70,6 +72,7 @@ EXIT_CODES = {"completed": 0, "refused": 3, "awaiting_approval": 5, "briefed": 5
 @tenant_option
 @correlation_option
 @bounds_options
+@selection_options
 @planning_options
 @json_option
 @debug_option
@@ -84,6 +87,8 @@ def run(
     budget: Budget | None,
     deadline: float | None,
     retries: int | None,
+    select: tuple[str, ...],
+    except_: tuple[str, ...],
     pairs: tuple[str, ...],
     params: tuple[str, ...],
     playbooks: Path | None,
@@ -115,6 +120,7 @@ def run(
             params=parameters(params),
             runs_here=not pools and rehearse is None,
             overrides=replace(overrides(budget, deadline, retries), correlation_id=correlation_id),
+            selectors=selectors(select, except_),
         )
         if not prepared.report.ok and not as_json:
             notes().print(plan_view(prepared.routed, prepared.report))

@@ -13,6 +13,8 @@ from genesis.cli.options import (
     load_settings,
     parameters,
     params_option,
+    selection_options,
+    selectors,
     slots_option,
 )
 from genesis.cli.output import console, print_document
@@ -80,11 +82,19 @@ def validate(plan: str, params: tuple[str, ...], agents: Path | None, as_json: b
 @slots_option
 @params_option
 @agents_option
+@selection_options
 @click.option("--pools", is_flag=True, help="Predict the timeline on work pools, with their overhead on this machine.")
 @json_option
 @debug_option
 def simulate(
-    plan: str, slots: int | None, params: tuple[str, ...], agents: Path | None, pools: bool, as_json: bool
+    plan: str,
+    slots: int | None,
+    params: tuple[str, ...],
+    agents: Path | None,
+    select: tuple[str, ...],
+    except_: tuple[str, ...],
+    pools: bool,
+    as_json: bool,
 ) -> int:
     """Predict the timeline, makespan, cost and critical path of PLAN; each task lasts its estimate."""
     from genesis.cli.forecast import forecast_of
@@ -95,7 +105,8 @@ def simulate(
 
     settings = load_settings(slots=slots)
     given = read_plan(plan, settings, params=parameters(params))
-    prepared = prepare(given, load_agents(agents, settings), settings=settings, keep=True)
+    registry = load_agents(agents, settings)
+    prepared = prepare(given, registry, settings=settings, keep=True, selectors=selectors(select, except_))
     program = compile_prepared(prepared, settings)
     costs = pool_costs(settings) if pools else None
     result = predicted(program, slots=settings.run.slots, pools=costs)

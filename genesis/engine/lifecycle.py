@@ -153,6 +153,7 @@ class RunRecord:
             ui_url=self._ui_url,
             error=ending.error,
             findings=ending.findings,
+            left_out=session.program.source.plan.left_out,
             unshown=self.unshown,
         )
 

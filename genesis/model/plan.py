@@ -77,6 +77,11 @@ class Plan(Model):
             raise ValueError(f"{both[0]!r} is in both `vars` and `params`; keep one of them")
         return self
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Paths of the tasks that were not selected for the run."""
+        return self.selection.left_out if self.selection else ()
+
     def graph(self) -> DiGraph[str]:
         """Build the graph of the tasks, composites included, as the plan states it.
 

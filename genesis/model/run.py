@@ -153,6 +153,8 @@ class Run(Model):
     """Why the run did not complete, where it is not a single leaf's failure."""
     findings: tuple[Diagnostic, ...] = Field(default=(), exclude_if=lambda value: not value)
     """Findings of the pre-flight check, if they stopped the run."""
+    left_out: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """Tasks of the plan that were not selected for the run, by path; of a composite only its own."""
     unshown: int = Field(default=0, exclude_if=lambda value: not value)
     """Leaves that the Prefect UI lacks or shows as not final; the ledger has them all."""
 

@@ -65,4 +65,5 @@ def _not_started(header: Header, program: Program) -> Run:
         started_at=header.created_at,
         cost_usd=Decimal(0),
         tasks=tuple(Outcome(id=leaf.path, agent=leaf.agent) for leaf in program.leaves),
+        left_out=program.source.plan.left_out,
     )

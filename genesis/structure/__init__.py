@@ -56,6 +56,8 @@ from genesis.structure.references import (
     splits,
     tokens,
 )
+from genesis.structure.selection import Selectors, select_tasks
+from genesis.structure.used_values import list_used_names
 from genesis.structure.when import Conditions, ResolvedCondition, WhenFault, find_conditions
 
 __all__ = [
@@ -74,6 +76,7 @@ __all__ = [
     "Problem",
     "ResolvedCondition",
     "Scope",
+    "Selectors",
     "Shape",
     "Unresolved",
     "WhenExpression",
@@ -109,6 +112,7 @@ __all__ = [
     "junctions",
     "list_edges",
     "list_for_each_names",
+    "list_used_names",
     "missing_parameters",
     "move_names",
     "outline",
@@ -121,6 +125,7 @@ __all__ = [
     "rename_condition",
     "rename_references",
     "replace_references",
+    "select_tasks",
     "split",
     "splits",
     "tokens",

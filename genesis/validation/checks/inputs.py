@@ -8,10 +8,9 @@ from genesis.structure import (
     Missing,
     Node,
     is_name,
-    list_for_each_names,
+    list_used_names,
     missing_parameters,
     references,
-    referring,
     split,
     splits,
 )
@@ -178,16 +177,12 @@ def _is_stated(facts: PlanFacts, node: int, producer: int) -> bool:
 )
 def variable_unused(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find unused variables and parameters, usually misspelt names."""
-    left = dict(facts.names)
-    for node in facts.outline.nodes:
-        if not left:
-            return
-        for name in (*references([referring(node.task), node.task.description]), *list_for_each_names(node.task)):
-            left.pop(name, None)
-    for found in facts.conditions.by_node.values():
-        for name in found.condition.references:
-            left.pop(name, None)
-    for name in left:
+    if not facts.names:
+        return
+    used = list_used_names(facts.outline, facts.conditions)
+    for name in facts.names:
+        if name in used:
+            continue
         noun = "parameter" if name in facts.plan.params else "variable"
         yield CheckFinding(None, f"no task uses the {noun} {name!r}", evidence={"variable": name})
 
