@@ -117,11 +117,9 @@ def _without_retries(retry: Retry | None, info: ValidationInfo) -> Retry | None:
 
 
 def _fills_a_plan(given: dict[str, JsonValue], info: ValidationInfo) -> dict[str, JsonValue]:
-    """Refuse values for a plan that is not there, or that was put in place already."""
+    """Refuse values for a plan that is not there."""
     if given and info.data.get("use", "") is None:
         raise ValueError("`with` has the values for the plan that `use` names, and there is no `use`")
-    if given and info.data.get("subtasks"):
-        raise ValueError("the task has `with` and `subtasks`; the subtasks are those of the plan that `use` names")
     return given
 
 

@@ -62,7 +62,7 @@ def embed(plan: Plan, parts: Mapping[int, EmbeddedPlan]) -> Plan:
     changes = Changes()
     variables, params = dict(plan.vars), dict(plan.params)
     for index, part in parts.items():
-        changes.set(index, subtasks=part.plan.tasks, use=part.source, with_={})
+        changes.set(index, subtasks=part.plan.tasks, use=part.source)
         path = view.nodes[index].path
         for name in (*part.plan.vars, *part.plan.params):
             if f"{path}/{name}" in variables or f"{path}/{name}" in params:
@@ -142,7 +142,7 @@ class _Mover:
         )
 
     def _move_values(self, node: Node, after: Node) -> dict[str, Any]:
-        """Move the inputs and the environment."""
+        """Move the inputs, the environment, and what a plan below was filled with."""
         was, will_be = self._known(self._inner, node), self._known(self._outer, after)
 
         def rename(name: str) -> str:
@@ -153,6 +153,8 @@ class _Mover:
             update["inputs"] = {**node.task.inputs, **move_names(dict(filled), rename, was, will_be)}
         if node.task.env:
             update["env"] = move_names(dict(node.task.env), rename, was, will_be)
+        if node.task.with_:
+            update["with_"] = move_names(dict(node.task.with_), rename, was, will_be)
         return update
 
     def _known(self, tree: Outline, node: Node) -> Callable[[str], bool]:

@@ -185,8 +185,8 @@ class _Matcher:
                 "`+x` with all before it, `x+` with all after it, `2+x` in two steps, `@x`",
                 code="GEN-SELECT-SYNTAX",
             )
-        steps = [None if each is None else int(each or -1) for each in (found["before"], found["after"])]
-        return _Criterion(text, found["method"] or "id", found["pattern"], *steps, is_whole=bool(found["at"]))
+        before, after = (None if each is None else int(each or -1) for each in (found["before"], found["after"]))
+        return _Criterion(text, found["method"] or "id", found["pattern"], before, after, is_whole=bool(found["at"]))
 
     def _leaves_of(self, criterion: _Criterion, option: str) -> set[int]:
         named = self._match(criterion)
@@ -403,7 +403,7 @@ class _Smaller:
                     node.task.description, lambda _: None, was_values.__contains__, values.__contains__
                 ),
                 inputs={**node.task.inputs, **move_names(dict(fillable(node.task)), lambda _: None, was, is_now)},
-                env=move_names(node.task.env, lambda _: None, was, is_now),
+                env=move_names(dict(node.task.env), lambda _: None, was, is_now),
             )
         return changes.apply(made, view)
 

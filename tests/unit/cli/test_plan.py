@@ -194,3 +194,48 @@ def test_a_wrong_parameter_is_a_usage_error(with_parameter, capsys, words, code)
 def test_a_request_has_no_parameters(capsys):
     assert call("plan", "Read the pages", "--param", "pages=3", "--json") == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "GEN-PARAM-UNKNOWN"
+
+
+def test_a_part_of_a_plan_is_selected_and_the_rest_is_named(plan_file, capsys):
+    assert call("plan", plan_file, "--select", "read", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [task["id"] for task in document["tasks"]] == ["read"]
+    assert document["selection"] == {"select": ["read"], "except": [], "left_out": ["check"]}
+    assert call("plan", plan_file, "--except", "check") == 0
+    assert "Left out: check" in capsys.readouterr().out
+    assert call("simulate", plan_file, "--select", "+end", "--except", "type:zzz", "--json") == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "GEN-SELECT-UNKNOWN"
+    assert call("simulate", plan_file, "--select", "read", "--json") == 0
+    assert [row["task"] for row in json.loads(capsys.readouterr().out)["timeline"]] == ["read"]
+    assert call("plan", plan_file, "--select", "end", "--json") == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["message"] == "task 'check/end' uses {read.x} of 'read', which is not selected"
+
+
+def test_a_request_is_planned_and_then_selected_from(capsys):
+    assert call("plan", "Audit the repository at .", "--llm", "off", "--except", "type:reporting", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["planner"] == "heuristic"
+    assert shown["selection"]["except"] == ["type:reporting"]
+    assert shown["selection"]["left_out"]
+
+
+def test_a_plan_that_uses_another_is_written_as_a_whole(tmp_path, capsys):
+    leaf = {"request": "Leaf", "params": {"n": {"type": "integer"}}, "tasks": [{"id": "x", "description": "Do {n}"}]}
+    (tmp_path / "leaf.json").write_text(json.dumps(leaf), "utf-8")
+    top = {
+        "request": "Top",
+        "params": {"m": {"type": "integer"}},
+        "tasks": [{"id": "t", "description": "Use it", "use": "leaf.json", "with": {"n": "{m}"}}],
+    }
+    (tmp_path / "top.json").write_text(json.dumps(top), "utf-8")
+    whole = tmp_path / "whole.yaml"
+    assert call("plan", str(tmp_path / "top.json"), "--param", "m=3", "-o", str(whole)) == 0
+    (tmp_path / "leaf.json").unlink()
+    capsys.readouterr()
+    assert call("validate", str(whole)) == 0
+    shown = capsys.readouterr().out
+    assert "from leaf.json@" in shown
+    assert "Do 3" in shown
+    assert call("validate", str(tmp_path / "top.json"), "--param", "m=3", "--json") == 1
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "GEN-USE-FILE"

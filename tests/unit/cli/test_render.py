@@ -222,3 +222,8 @@ def test_long_run_is_cut_and_says_so(shown, a_run, an_outcome):
     text = shown(run_view(a_run(*(an_outcome(f"t{n}", "failed", error="no") for n in range(100)), state="failed")))
     assert "… and 40 more in --json" in text
     assert "… and 90 more in --json" in text
+
+
+def test_a_summary_says_how_much_of_the_plan_was_left_out(shown, a_run, an_outcome):
+    run = a_run(an_outcome("a")).model_copy(update={"left_out": ("b", "c")})
+    assert "2 tasks of the plan left out" in shown(run_view(run, with_tasks=False))

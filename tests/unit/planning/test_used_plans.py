@@ -212,6 +212,10 @@ def test_values_reach_through_several_files(write):
     top = [{"id": "scan", "description": "Scan", "outputs": ["os"]}, *written]
     plan = load_plan(write(top=top, middle=middle, leaf=leaf))
     assert texts_of(plan)["m/build/x"] == {"a": "{scan.os}"}
+    assert [node.task.with_ for node in outline(plan).nodes if node.children] == [
+        {"b": "{scan.os}"},
+        {"a": "{scan.os}"},
+    ]
     assert plan.params == {}
 
 
@@ -278,7 +282,7 @@ def test_a_document_with_everything_in_place_needs_no_file(write, tmp_path):
     path = write(top=[uses(**{"with": {"target": "x"}})], build=BUILD)
     plan = load_plan(path)
     document = plan_document(plan)
-    assert "with" not in document["tasks"][0]
+    assert document["tasks"][0]["with"] == {"target": "x"}
     (tmp_path / "build.yaml").unlink()
     assert load_plan(document) == plan
     path.write_text(dump_yaml(plan_document(plan, terse=True)), encoding="utf-8")
@@ -415,10 +419,9 @@ def test_what_is_no_relative_plan_file_is_refused_in_the_document(use):
         load_plan({"request": "r", "tasks": [uses(use)]})
 
 
-@pytest.mark.parametrize("more", [{"use": None}, {"subtasks": [{"id": "x", "description": "X"}]}])
-def test_with_belongs_to_a_plan_that_is_not_in_place(more):
-    with pytest.raises(DocumentError, match=r"tasks\[0\].with"):
-        load_plan({"request": "r", "tasks": [uses(**{"with": {"a": 1}}) | more]})
+def test_with_belongs_to_a_plan_that_is_used():
+    with pytest.raises(DocumentError, match=r"tasks\[0\].with: `with` has the values"):
+        load_plan({"request": "r", "tasks": [uses(use=None, **{"with": {"a": 1}})]})
 
 
 def test_a_plan_that_is_no_file_cannot_use_one():
@@ -431,12 +434,12 @@ def test_a_plan_that_is_no_file_cannot_use_one():
         compile_program(routed, registry)
 
 
-MOVED = {"depends_on", "description", "inputs", "env", "when", "for_each", "retries"}
+MOVED = {"depends_on", "description", "inputs", "env", "when", "for_each", "retries", "with_"}
 """Fields that are rewritten when a task moves below another plan."""
 UNCHANGED = {
     "id", "type", "subtasks", "requires", "labels", "literal_inputs", "outputs", "agent", "estimate", "timeout_s",
     "cache", "side_effects", "approval", "run_if", "allow_failure", "route", "retry", "max_parallel", "on_failure",
-    "use", "with_",
+    "use",
 }  # fmt: skip
 
 

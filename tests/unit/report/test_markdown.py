@@ -275,3 +275,10 @@ def test_commands_and_finished_sentences_stay_as_they_are():
 def test_durations_are_said_as_people_do(seconds, shown):
     outcome = Outcome(id="a", agent="w", state="completed", started_at=NOW, ended_at=NOW + timedelta(seconds=seconds))
     assert f"| completed | 0 | {shown} |" in _run_page(_run(outcome))
+
+
+def test_a_plan_says_what_was_not_selected():
+    selection = {"select": ["a"], "left_out": ["b", "c/d"]}
+    page = _plan_page(a_program(a_task("a"), selection=selection))
+    assert "**Not selected for this run:** b, c/d" in page
+    assert "Not selected" not in _plan_page(a_program(a_task("a")))
