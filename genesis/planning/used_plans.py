@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from genesis.document import close_matches, parse, read_text, validate_model
 from genesis.errors import DocumentError, SecurityError, UsageError
-from genesis.model import Plan
+from genesis.model import Plan, Task
 from genesis.model.plan_reference import FINGERPRINT_LENGTH, split_reference
 from genesis.planning.values import set_parameters
 from genesis.settings import Limits
@@ -33,6 +33,7 @@ from genesis.structure import (
     missing_parameters,
     outline,
     plan_values,
+    splits,
     tokens,
     value_names,
 )
@@ -70,7 +71,7 @@ def expand_uses(plan: Plan, file: Path | str, limits: Limits) -> Plan:
             value of `with` does not fit; or there are more leaves or more files in a chain than the limits allow.
         SecurityError: A path leads out of the folder.
     """
-    if not any(_uses(outline(plan))):
+    if not _has_use(plan.tasks):
         return plan
     first = Path(file).resolve()
     reader = _Reader(first, limits)
@@ -78,6 +79,17 @@ def expand_uses(plan: Plan, file: Path | str, limits: Limits) -> Plan:
     made = _expand(plan, first, reader)
     notes = ". ".join(filter(None, [plan.planner_note, *reader.notes]))
     return made.model_copy(update={"planner_note": notes}) if reader.notes else made
+
+
+def _has_use(tasks: tuple[Task, ...]) -> bool:
+    """Whether a task uses a plan that is not in place; the outline that says which takes longer."""
+    waiting = [*tasks]
+    while waiting:
+        task = waiting.pop()
+        if is_unread(task):
+            return True
+        waiting += task.subtasks
+    return False
 
 
 def _uses(view: Outline) -> Iterator[tuple[Node, str]]:
@@ -147,8 +159,9 @@ def _divide_values(plan: Plan, view: Outline, node: Node) -> tuple[dict[str, Jso
     names = value_names(plan)
 
     def is_later(name: str) -> bool:
-        is_item = node.index in view.scopes and is_item_name(name)
-        return is_item or (name not in known and (name in names or find_meaning(view, node, name) is not None))
+        if node.index in view.scopes and is_item_name(name):
+            return True
+        return name not in known and (name in names or _names_a_result(view, node, name))
 
     values: dict[str, JsonValue] = {}
     handed_on: dict[str, str] = {}
@@ -164,6 +177,19 @@ def _divide_values(plan: Plan, view: Outline, node: Node) -> tuple[dict[str, Jso
         else:
             values[name] = fill(value, lambda each: each in known or is_later(each), lambda each: known.get(each, ""))
     return values, handed_on
+
+
+def _names_a_result(view: Outline, node: Node, name: str) -> bool:
+    """Whether a name means a result, which may be one of a task that is not in place yet."""
+    if find_meaning(view, node, name) is not None:
+        return True
+    for task, _ in splits(name):
+        above = task
+        while above := above.rpartition("/")[0]:
+            target = view.resolve(node, above)
+            if target is not None and is_unread(view.nodes[target].task):
+                return True
+    return False
 
 
 def _fault(name: str, node: Node, problem: str, code: str, hint: str = "") -> DocumentError:

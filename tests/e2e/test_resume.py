@@ -56,6 +56,33 @@ def test_a_run_whose_program_fails_goes_and_comes_back_is_resumed_within_its_bou
     assert touched.read_text() == "x"
 
 
+def test_a_part_of_a_plan_that_uses_a_file_is_resumed_as_that_part_without_the_file(running, tmp_path):
+    tool = tmp_path / "tool"
+    program(tool, FAILS)
+    tools = {"first": ["echo", "{name}"], "second": [str(tool)], "third": ["echo", "third"]}
+    running.write("agents.yaml", agents(**{name: {"kind": "command", "argv": argv} for name, argv in tools.items()}))
+    inner = plan_of(
+        a_task("first", inputs={"name": "{who}"}, outputs=["stdout"]), a_task("second", depends_on=["first"])
+    )
+    used = running.write("lib/inner.json", inner | {"params": {"who": {}}})
+    outer = {"id": "both", "description": "Do both", "use": "lib/inner.json", "with": {"who": "{name}"}}
+    running.write("plan.json", plan_of(outer, a_task("third", depends_on=["both"])) | {"vars": {"name": "x"}})
+
+    options = ("--agents", "agents.yaml", "--var", "name=Ada", "--select", "+second")
+    ran = running("run", "plan.json", *options, "--json")
+    assert (ran.code, ran.document.get("left_out")) == (1, ["third"]), ran
+    assert {name: task["state"] for name, task in tasks_of(ran).items()} == {
+        "both/first": "completed",
+        "both/second": "failed",
+    }
+    assert tasks_of(ran)["both/first"]["result"]["stdout"].strip() == "Ada"
+    used.unlink()
+    program(tool, WORKS)
+    done = running("resume", ran.document["run_id"], "--json")
+    assert (done.code, done.document["state"], done.document["left_out"]) == (0, "completed", ["third"])
+    assert {name: task["attempts"] for name, task in tasks_of(done).items()} == {"both/first": 1, "both/second": 2}
+
+
 def test_a_run_that_waits_for_a_person_says_so_and_completes_with_what_they_deliver(running):
     running.write("agents.yaml", agents(talk={"kind": "brief"}, sum={"kind": "command", "argv": ["echo", "{said}"]}))
     tasks = [a_task("talk", outputs=["said"]), a_task("sum", depends_on=["talk"], inputs={"said": "{talk.said}"})]

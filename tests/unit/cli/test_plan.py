@@ -213,11 +213,10 @@ def test_a_part_of_a_plan_is_selected_and_the_rest_is_named(plan_file, capsys):
 
 
 def test_a_request_is_planned_and_then_selected_from(capsys):
-    assert call("plan", "Audit the repository at .", "--llm", "off", "--except", "type:reporting", "--json") == 0
+    assert call("plan", "Audit the repository at .", "--llm", "off", "--except", "report", "--json") == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["planner"] == "heuristic"
-    assert shown["selection"]["except"] == ["type:reporting"]
-    assert shown["selection"]["left_out"]
+    assert shown["selection"] == {"select": [], "except": ["report"], "left_out": ["report"]}
 
 
 def test_a_plan_that_uses_another_is_written_as_a_whole(tmp_path, capsys):

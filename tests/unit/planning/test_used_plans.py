@@ -140,6 +140,22 @@ def test_a_result_is_handed_on_to_inputs_conditions_and_lists(write):
     assert not validate(route(plan, registry), registry).errors
 
 
+def test_results_of_one_file_are_handed_on_to_another(write):
+    inner = {
+        "request": "r",
+        "params": {"a": {}, "b": {}},
+        "tasks": [{"id": "x", "description": "X", "inputs": {"a": "{a}", "b": "{b}"}}],
+    }
+    written = {"a": "{build.image}", "b": "{build/compile.binary}"}
+    top = [uses("inner.yaml", name="use", **{"with": written}), uses(**{"with": {"target": "x"}})]
+    program = compile_program(*route_to(load_plan(write(top=top, inner=inner, build=BUILD))))
+    leaf = program.leaves[0]
+    assert {name: program.leaves[source].path for name, source in leaf.sources.items()} == {
+        "build.image": "build/pack",
+        "build/compile.binary": "build/compile",
+    }
+
+
 def test_a_result_in_a_description_is_refused(write):
     top = [{"id": "scan", "description": "Scan", "outputs": ["os"]}, uses(**{"with": {"target": "{scan.os}"}})]
     error = refused(write(top=top, build=BUILD), "GEN-USE-WITH")
