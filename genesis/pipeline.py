@@ -33,9 +33,11 @@ from genesis.planning import (
     PlanningCall,
     PlanningContext,
     Playbook,
+    Selectors,
     UnavailablePlanner,
     load_plan,
     load_playbooks,
+    select_tasks,
 )
 from genesis.planning import make_plan as planned
 from genesis.planning.replan import ReplanProposal, plan_again
@@ -44,7 +46,7 @@ from genesis.routing import load_registry, parse_decision, route
 from genesis.schedule import PoolCosts, ScheduleLimits, add_rules, rank_work, schedule_job, simulate_jobs
 from genesis.settings import Limits as Bounds
 from genesis.settings import Settings
-from genesis.structure import Selectors, can_hold, parse_condition, select_tasks
+from genesis.structure import can_hold, parse_condition
 from genesis.validation import Probe, validate
 
 __all__ = [
@@ -179,7 +181,7 @@ def prepare(
         selectors: What of the plan is to stay; all of it by default.
 
     Raises:
-        UsageError: The selectors cannot be used; see `genesis.structure.select_tasks`.
+        UsageError: The selectors cannot be used; see `genesis.planning.select_tasks`.
     """
     with stage("route", _category) as made:
         routed = route(plan, registry, keep=keep)

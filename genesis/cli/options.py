@@ -13,8 +13,8 @@ from genesis.errors import UsageError
 from genesis.foreign import encodable
 
 if TYPE_CHECKING:
+    from genesis.planning import Selectors
     from genesis.settings import Settings
-    from genesis.structure import Selectors
 
 __all__ = [
     "agents_option",
@@ -114,7 +114,7 @@ def selection_options(command: _F) -> _F:
 
 def selectors(select: tuple[str, ...], except_: tuple[str, ...]) -> Selectors:
     """Return what `--select` and `--except` ask for."""
-    from genesis.structure import Selectors
+    from genesis.planning import Selectors
 
     return Selectors(tuple(map(encodable, select)), tuple(map(encodable, except_)))
 

@@ -15,10 +15,10 @@ from genesis.cli.planning_progress import PlanningProgress
 from genesis.errors import ResourceError, UsageError
 from genesis.model import Plan, Program, Registry
 from genesis.pipeline import Prepared, compile_prepared, make_plan, prepare
+from genesis.planning import Selectors
 from genesis.planning.overrides import Overrides
 from genesis.schedule import PoolCosts
 from genesis.settings import Settings
-from genesis.structure import Selectors
 
 if TYPE_CHECKING:
     from genesis.routing.registry_file import LoadedRegistry

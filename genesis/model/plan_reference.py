@@ -33,5 +33,7 @@ def _check_reference(use: str) -> str:
     return use
 
 
-PlanReference = Annotated[str, Field(max_length=_LONGEST), AfterValidator(_check_reference)]
+PlanReference = Annotated[
+    str, Field(max_length=_LONGEST, json_schema_extra={"pattern": _PATTERN}), AfterValidator(_check_reference)
+]
 """`PLAN` or `PLAN@FINGERPRINT`; the path is relative to the file that it is written in."""

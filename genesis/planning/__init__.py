@@ -7,6 +7,7 @@ from genesis.planning.plan_file import load_plan, plan_document
 from genesis.planning.planner import Planner, PlanningCall, PlanningContext, UnavailablePlanner
 from genesis.planning.playbook import Playbook, load_playbooks
 from genesis.planning.request import check_request
+from genesis.planning.selection import Selectors, select_tasks
 from genesis.planning.values import set_parameters, set_variables
 
 __all__ = [
@@ -16,12 +17,15 @@ __all__ = [
     "PlanningCall",
     "PlanningContext",
     "Playbook",
+    "Selectors",
+    "Selectors",
     "UnavailablePlanner",
     "check_request",
     "load_plan",
     "load_playbooks",
     "make_plan",
     "plan_document",
+    "select_tasks",
     "set_parameters",
     "set_variables",
 ]

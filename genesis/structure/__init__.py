@@ -56,7 +56,6 @@ from genesis.structure.references import (
     splits,
     tokens,
 )
-from genesis.structure.selection import Selectors, select_tasks
 from genesis.structure.used_values import list_used_names
 from genesis.structure.when import Conditions, ResolvedCondition, WhenFault, find_conditions
 
@@ -76,7 +75,6 @@ __all__ = [
     "Problem",
     "ResolvedCondition",
     "Scope",
-    "Selectors",
     "Shape",
     "Unresolved",
     "WhenExpression",
@@ -125,7 +123,6 @@ __all__ = [
     "rename_condition",
     "rename_references",
     "replace_references",
-    "select_tasks",
     "split",
     "splits",
     "tokens",

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from genesis.compile import compile_program
 from genesis.errors import GenesisError, UsageError
-from genesis.structure import Selectors, outline, select_tasks
+from genesis.planning import Selectors, select_tasks
+from genesis.structure import outline
 from genesis.testing import a_plan, a_task, an_agent, route_to
 
 _IDS = ("a", "b", "c", "d")

@@ -8,10 +8,9 @@ import pytest
 
 from genesis.document import parse
 from genesis.pipeline import compile_prepared, prepare, program_of
-from genesis.planning import load_plan, plan_document
+from genesis.planning import Selectors, load_plan, plan_document
 from genesis.routing import load_registry
 from genesis.settings import Settings
-from genesis.structure import Selectors
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "select.md").read_text(encoding="utf-8")
 _PLAN = load_plan(parse(re.findall(r"^```yaml\n(.*?)^```$", _PAGE, re.DOTALL | re.MULTILINE)[0]))

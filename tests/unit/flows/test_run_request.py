@@ -33,6 +33,15 @@ def test_a_plan_is_taken_as_a_mapping_and_as_text(settings, plan):
     assert prepared.routed.plan.vars == {"path": "here"}
 
 
+def test_a_file_can_use_another_and_a_document_cannot(settings, tmp_path):
+    (tmp_path / "leaf.yaml").write_text(TEXT)
+    outer = "request: r\ntasks: [{id: t, description: Use it, use: leaf.yaml}]\n"
+    (tmp_path / "outer.yaml").write_text(outer)
+    assert [*make_request(plan="outer.yaml").prepare_plan(settings).routed.routes] == ["t/a"]
+    report = make_request(plan=outer).prepare_plan(settings).report
+    assert "GEN-USE-UNREAD" in [found.code for found in report.errors]
+
+
 def test_a_plan_is_taken_as_a_file(settings, tmp_path):
     (tmp_path / "plan.yaml").write_text(TEXT)
     assert make_request(plan="plan.yaml").prepare_plan(settings).routed.plan.request == "do it"

@@ -3,7 +3,8 @@
 import pytest
 
 from genesis.errors import UsageError
-from genesis.structure import Selectors, outline, select_tasks
+from genesis.planning import Selectors, select_tasks
+from genesis.structure import outline
 from genesis.testing import a_plan, a_task, an_agent, route_to
 
 
@@ -112,8 +113,17 @@ def test_the_order_over_what_is_left_out_stays():
     assert order_of(select_tasks(chain(), Selectors(("scan report",)))) == {"report": ("scan",)}
     assert order_of(select_tasks(chain(), Selectors(("scan pack report",)))) == {
         "build": ("scan",),
-        "report": ("build/pack",),
+        "report": ("build",),
     }
+
+
+def test_a_composite_before_what_is_left_out_is_named_as_one():
+    plan = routed(
+        a_task("a", *[a_task(f"t{number}") for number in range(100)]),
+        a_task("b", after=("a",)),
+        a_task("c", after=("b",)),
+    )
+    assert order_of(select_tasks(plan, Selectors((), ("b",)))) == {"c": ("a",)}
 
 
 def test_a_task_after_a_composite_also_comes_after_what_its_missing_parts_came_after():

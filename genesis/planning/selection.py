@@ -16,14 +16,22 @@ from genesis.errors import UsageError
 from genesis.graph import find_successors
 from genesis.model import Plan, Route, RoutedPlan, Selection
 from genesis.model.scalars import canonical
+from genesis.structure import (
+    DataFlow,
+    Junctions,
+    Node,
+    Outline,
+    dataflow,
+    fillable,
+    find_conditions,
+    find_meaning,
+    junctions,
+    list_used_names,
+    move_names,
+    outline,
+    value_names,
+)
 from genesis.structure.changes import Changes
-from genesis.structure.dataflow import DataFlow, dataflow, find_meaning
-from genesis.structure.junctions import Junctions, junctions
-from genesis.structure.outline import Node, Outline, outline
-from genesis.structure.plan_values import value_names
-from genesis.structure.references import fillable, move_names
-from genesis.structure.used_values import list_used_names
-from genesis.structure.when import find_conditions
 
 __all__ = ["Selectors", "select_tasks"]
 
@@ -304,57 +312,54 @@ class _Smaller:
         if not any(target in self._dropped or target in self._touched for target in targets):
             return
         names = [name for name in node.task.depends_on if self._tree.resolve(node, name) not in self._dropped]
-        covered = {leaf for each in targets if each not in self._dropped for leaf in self._kept_leaves(each)}
-        own = set(self._kept_leaves(node.index))
-        found = {self._lift(node, leaf) for leaf in self._find_before(node) - covered - own}
-        names += [self._tree.name_at(node, target) for target in sorted(found)]
+        around = set(self._with_above(node.index))
+        found = {self._lift(each, around) for each in self._find_before(node, around)}
+        known = {node.index, *(each for each in targets if each not in self._dropped)}
+        for each in sorted(found - known):
+            _, *above = self._with_above(each)
+            if not any(composite in found or composite in known for composite in above):
+                names.append(self._tree.name_at(node, each))
         if names != list(node.task.depends_on):
             changes.set(node.index, depends_on=tuple(names))
 
-    def _find_before(self, node: Node) -> set[int]:
-        """Return the nearest leaves before a task that stay, on all ways through those that do not.
+    def _find_before(self, node: Node, around: set[int]) -> set[int]:
+        """Return the nearest tasks before a task that stay, on all ways through those that do not.
 
-        What comes before the composites around it is not its own.
+        Args:
+            node: The task.
+            around: It and the composites around it; what comes before these is not its own.
         """
         found: set[int] = set()
         waiting = [*self._before[2 * node.index]]
-        seen: set[int] = set()
-        parent = node.parent
-        while parent >= 0:
-            seen.add(2 * parent)
-            parent = self._tree.nodes[parent].parent
+        seen = {2 * each for each in around}
         while waiting:
             vertex = waiting.pop()
             if vertex in seen:
                 continue
             seen.add(vertex)
             each = vertex >> 1
-            if not self._tree.nodes[each].children and each not in self._dropped:
+            is_end = vertex & 1 or not self._tree.nodes[each].children
+            if is_end and each not in self._dropped and each not in around:
                 found.add(each)
-            else:
-                waiting += self._before[vertex]
+                if each not in self._touched:
+                    continue
+            waiting += self._before[vertex]
         return found
 
-    def _kept_leaves(self, index: int) -> Iterator[int]:
-        waiting = [index]
-        while waiting:
-            node = self._tree.nodes[waiting.pop()]
-            if not node.children and node.index not in self._dropped:
-                yield node.index
-            waiting += node.children
-
-    def _lift(self, node: Node, leaf: int) -> int:
-        """Return a leaf, or the outermost `for_each` task around it whose parts a task outside of it cannot name."""
-        around: set[int] = set()
-        index = node.index
+    def _with_above(self, index: int) -> Iterator[int]:
+        """Yield a task and the composites around it, from the inside."""
         while index >= 0:
-            around.add(index)
+            yield index
             index = self._tree.nodes[index].parent
-        found, index = leaf, leaf
-        while index >= 0 and index not in around:
-            if self._tree.nodes[index].task.for_each is not None:
-                found = index
-            index = self._tree.nodes[index].parent
+
+    def _lift(self, index: int, around: set[int]) -> int:
+        """Return a task, or the outermost `for_each` task around it alone: what is in there has no name outside."""
+        found = index
+        for each in self._with_above(index):
+            if each in around:
+                break
+            if self._tree.nodes[each].task.for_each is not None:
+                found = each
         return found
 
     def _refuse_lost_results(self, made: Plan, view: Outline) -> None:
