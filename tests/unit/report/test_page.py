@@ -127,6 +127,13 @@ def test_a_rehearsal_is_marked_and_costs_are_shown_only_where_they_are_known(evi
     assert "$" not in report_page(unknown).split("<main", 1)[1].split("<script", 1)[0]
 
 
+def test_what_was_not_selected_is_on_the_page(evidence_of, an_outcome):
+    evidence = evidence_of((a_task("a"),), (an_outcome("a", 0, 1),), end=2)
+    selected = dataclasses.replace(evidence, run=evidence.run.model_copy(update={"left_out": ("b", "c/d")}))
+    assert "Not selected for this run: b, c/d" in check(selected).text
+    assert "Not selected" not in report_page(evidence)
+
+
 def test_nothing_is_loaded_and_no_script_runs_but_the_pages_own(failed):
     raw = report_page(failed)
     (policy,) = (html.unescape(found) for found in re.findall(r'Content-Security-Policy" content="([^"]+)"', raw))
