@@ -7,7 +7,8 @@ from genesis.planning.plan_file import load_plan, plan_document
 from genesis.planning.planner import Planner, PlanningCall, PlanningContext, UnavailablePlanner
 from genesis.planning.playbook import Playbook, load_playbooks
 from genesis.planning.request import check_request
-from genesis.planning.selection import Selectors, select_tasks
+from genesis.planning.selection import select_tasks
+from genesis.planning.selectors import Selectors
 from genesis.planning.values import set_parameters, set_variables
 
 __all__ = [
@@ -17,7 +18,6 @@ __all__ = [
     "PlanningCall",
     "PlanningContext",
     "Playbook",
-    "Selectors",
     "Selectors",
     "UnavailablePlanner",
     "check_request",
