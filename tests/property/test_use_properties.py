@@ -13,6 +13,7 @@ from genesis.model import Plan
 from genesis.planning import load_plan
 from genesis.structure import (
     EmbeddedPlan,
+    EmbedError,
     dataflow,
     embed,
     fill,
@@ -76,8 +77,11 @@ def plans(draw):
     return {"request": "r", "vars": values, "tasks": draw(tasks())}
 
 
-def _meaning_of(plan, tree, below=""):
-    """What every text of each task says, with the path of the producer in place of each reference to a result."""
+def _meaning_of(plan, tree, below="", handed_on=None):
+    """What every text of each task says, with the path of the producer in place of each reference to a result.
+
+    `handed_on` has what a value of the plan is said to be instead.
+    """
 
     def name_of(index):
         path = tree.nodes[index].path
@@ -96,6 +100,8 @@ def _meaning_of(plan, tree, below=""):
         def lookup(name, node=node, is_copied=is_copied):
             if is_copied and is_item_name(name):
                 return f"ITEM {name}"
+            if name in (handed_on or {}):
+                return handed_on[name]
             if name in values:
                 return f"VALUE {values[name]}"
             meaning = find_meaning(tree, node, name)
@@ -140,22 +146,46 @@ def _order_of(tree, flow, below=""):
     }
 
 
-@settings(max_examples=400, deadline=None)
-@given(plans(), plans(), st.booleans())
-def test_every_task_says_below_another_plan_what_it_says_alone(inner, outer, is_copied):
+def _say_at(plan, tree, node, name, *, has_copies):
+    """What a reference of the outer plan says at a task; None where it says nothing that can be handed on."""
+    if is_item_name(name):
+        return f"ITEM {name}" if node.index in tree.scopes and not has_copies else None
+    values = plan_values(plan)
+    if name in values:
+        return f"VALUE {values[name]}"
+    meaning = find_meaning(tree, node, name)
+    if meaning is None or meaning.producer is None:
+        return None
+    return f"RESULT OUTSIDE {tree.nodes[tree.resolve(node, meaning.task)].path} {meaning.key}"
+
+
+@settings(max_examples=300, deadline=None)
+@given(plans(), plans(), st.booleans(), st.data())
+def test_every_task_says_below_another_plan_what_it_says_alone(inner, outer, is_copied, data):
     alone = Plan.model_validate(inner)
     user = {"id": "t", "description": "t"} | ({"for_each": [1]} if is_copied else {})
     plan = Plan.model_validate({**outer, "tasks": [*outer["tasks"], user]})
-    place = next(node.index for node in outline(plan).nodes if node.path == "t")
+    whole, tree = outline(plan), outline(alone)
+    place = next(node for node in whole.nodes if node.path == "t")
     if any(f"t/{name}" in plan.vars for name in alone.vars):
         return
-    merged = embed(plan, {place: EmbeddedPlan(alone, "f.yaml@0")})
-    tree, below = outline(alone), outline(merged)
+    said = {
+        name: _say_at(plan, whole, place, name, has_copies=bool(tree.scopes)) for name in ("v", "a.k", "b.k", "item")
+    }
+    usable = sorted(name for name, text in said.items() if text is not None)
+    handed_on = {name: data.draw(st.sampled_from(usable)) for name in alone.vars if usable and data.draw(st.booleans())}
+    try:
+        merged = embed(plan, {place.index: EmbeddedPlan(alone, "f.yaml@0", handed_on)})
+    except EmbedError:  # a result in a description
+        assert any(said[each].startswith("RESULT") for each in handed_on.values())
+        return
+    below = outline(merged)
     found = _meaning_of(merged, below, "t/")
-    assert {path: found[path] for path in _meaning_of(alone, tree)} == _meaning_of(alone, tree)
+    wanted = _meaning_of(alone, tree, handed_on={name: said[each] for name, each in handed_on.items()})
+    assert {path: found[path] for path in wanted} == wanted
     assert _order_of(below, dataflow(merged, below), "t/") == _order_of(tree, dataflow(alone, tree))
     # the outer plan means what it meant, but for the names of what is new in it
-    was, now = _meaning_of(plan, outline(plan)), _meaning_of(merged, below)
+    was, now = _meaning_of(plan, whole), _meaning_of(merged, below)
     kept = [path for path in was if path != "t" and not _names_t(plan, path)]
     assert [now[path][:6] for path in kept] == [was[path][:6] for path in kept]
 
