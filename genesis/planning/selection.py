@@ -19,8 +19,8 @@ from genesis.structure import (
     fillable,
     find_conditions,
     find_meaning,
+    find_unused_names,
     junctions,
-    list_used_names,
     move_names,
     outline,
     value_names,
@@ -249,9 +249,9 @@ def _results(plan: Plan, tree: Outline) -> dict[str, dict[str, str]]:
 
 def _without_unused_values(plan: Plan, tree: Outline, made: Plan) -> Plan:
     """Leave out the variables and parameters that only tasks use that are left out."""
-    view = outline(made)
-    used = list_used_names(view, find_conditions(made, view))
-    gone = list_used_names(tree, find_conditions(plan, tree)) - used
+    names, view = value_names(plan), outline(made)
+    gone = set(find_unused_names(names, view, find_conditions(made, view)))
+    gone -= set(find_unused_names(names, tree, find_conditions(plan, tree)))
     return made.model_copy(
         update={
             "vars": {name: each for name, each in made.vars.items() if name not in gone},

@@ -56,7 +56,7 @@ from genesis.structure.references import (
     splits,
     tokens,
 )
-from genesis.structure.used_values import list_used_names
+from genesis.structure.unused_values import find_unused_names
 from genesis.structure.when import Conditions, ResolvedCondition, WhenFault, find_conditions
 
 __all__ = [
@@ -102,6 +102,7 @@ __all__ = [
     "find_lists",
     "find_meaning",
     "find_problems",
+    "find_unused_names",
     "get_known_seconds",
     "get_known_usd",
     "is_item_name",
@@ -110,7 +111,6 @@ __all__ = [
     "junctions",
     "list_edges",
     "list_for_each_names",
-    "list_used_names",
     "missing_parameters",
     "move_names",
     "outline",

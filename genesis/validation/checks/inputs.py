@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from genesis.structure import (
     Missing,
     Node,
+    find_unused_names,
     is_name,
-    list_used_names,
     missing_parameters,
     references,
     split,
@@ -177,12 +177,7 @@ def _is_stated(facts: PlanFacts, node: int, producer: int) -> bool:
 )
 def variable_unused(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find unused variables and parameters, usually misspelt names."""
-    if not facts.names:
-        return
-    used = list_used_names(facts.outline, facts.conditions)
-    for name in facts.names:
-        if name in used:
-            continue
+    for name in find_unused_names(facts.names, facts.outline, facts.conditions):
         noun = "parameter" if name in facts.plan.params else "variable"
         yield CheckFinding(None, f"no task uses the {noun} {name!r}", evidence={"variable": name})
 
