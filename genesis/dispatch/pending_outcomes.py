@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from genesis.engine.attempts import MOST_KEPT
 from genesis.engine.run_context import RunContext
 from genesis.errors import GenesisError, RunError
 from genesis.model import Attempt, ErrorInfo, Leaf, Outcome, TaskState
+from genesis.model.run import add_attempts
 
 __all__ = ["PendingOutcomes"]
 
@@ -88,12 +88,12 @@ class PendingOutcomes:
         """Note an attempt that left no record."""
         now = self._session.now()
         tried = Attempt(number=number, agent=leaf.agent, ended_at=now, code=error.code, message=error.message[:300])
-        self._tried[leaf.index] = (*self._tried.get(leaf.index, ()), tried)[-MOST_KEPT:]
+        self._tried[leaf.index] = add_attempts(self._tried.get(leaf.index, ()), tried)
 
     def _with_history(self, leaf: Leaf, outcome: Outcome) -> Outcome:
         """Put together what several children, and earlier executions, have tried."""
         before = self._tried.get(leaf.index, ())
-        history = (*before, *(tried for tried in outcome.history if tried not in before))[-MOST_KEPT:]
+        history = add_attempts(before, *(tried for tried in outcome.history if tried not in before))
         if not history:
             return outcome
         self._tried[leaf.index] = history

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -38,6 +39,7 @@ from genesis.model import (
     PythonSpec,
     TaskState,
 )
+from genesis.model.run import add_attempts
 from genesis.planning.proposal import PROPOSAL
 from genesis.resilience.degradation import Degradation, describe_error, step_down
 from genesis.resilience.guards import is_open
@@ -46,13 +48,11 @@ from genesis.resilience.retry import RetryBudget
 from genesis.resilience.taxonomy import classify
 from genesis.settings import Settings
 
-__all__ = ["MOST_KEPT", "LeafRun", "error_info", "fault_info", "time_limit_s"]
+__all__ = ["LeafRun", "error_info", "fault_info", "time_limit_s"]
 
 _log = logging.getLogger(__name__)
 _LONGEST_KEPT = 300
 """Characters of the error message of a failed attempt that the leaf's history keeps."""
-MOST_KEPT = 20
-"""Attempts that a leaf's history keeps."""
 
 _WORTH_NOTING_S = 1.0
 """Shorter waits for a quota are not logged."""
@@ -138,6 +138,8 @@ class LeafRun:
         """Attempts of this execution."""
         self._begun: datetime | None = None
         """When the attempt began that continues."""
+        self._cost: tuple[Decimal | None, int] = (None, 0)
+        """US dollars and tokens that this attempt has cost, as far as known."""
         self.outcome = Outcome(id=leaf.path, agent=leaf.agent, attempts=attempts, note=leaf.note, history=history)
 
     @property
@@ -160,6 +162,7 @@ class LeafRun:
         self._begun = self._session.now()
         self._until = min(time.monotonic() + self.limit_s, self._run_until)
         self._tries += 1
+        self._cost = (None, 0)
         self.outcome = self.outcome.model_copy(update={"attempts": attempts + 1})
         try:
             with agent_call(self._session, self.leaf, attempts + 1, again=self._traced) as made:
@@ -171,11 +174,19 @@ class LeafRun:
             self.outcome = self.outcome.model_copy(update={"attempts": attempts, "error": error_info(error)})
             raise
         except Exception as error:
+            self._count_answer(error)
             if getattr(error, "code", None) != RUN_IS_OVER:  # that is no failure of the leaf
                 self.record_failure(error_info(error))
             if isinstance(error, MemoryError):  # keeping the error would keep all that was being made
                 traceback.clear_frames(error.__traceback__)
             raise
+
+    def _count_answer(self, error: Exception) -> None:
+        """Count the tokens of a model's answer that cannot be used: they are in the data of its error."""
+        tokens = error.data.get("tokens") if isinstance(error, GenesisError) else None
+        if isinstance(tokens, int) and not self._cost[1]:
+            rate = self._session.program.profile(self.leaf.agent).cost_for(self.leaf.type).usd_per_1k_tokens
+            self._cost = (None if rate is None else rate * tokens / 1000, tokens)
 
     def record_failure(self, error: ErrorInfo) -> None:
         """Note what the attempt that continues has ended with."""
@@ -187,8 +198,10 @@ class LeafRun:
             ended_at=now,
             code=error.code,
             message=error.message[:_LONGEST_KEPT],
+            usd=self._cost[0],
+            tokens=self._cost[1],
         )
-        history = (*outcome.history, tried)[-MOST_KEPT:]
+        history = add_attempts(outcome.history, tried)
         self.outcome = outcome.model_copy(update={"error": error, "history": history})
 
     def repeat_refused(self, repeat: int) -> None:
@@ -282,6 +295,10 @@ class LeafRun:
         executor = session.executor(leaf)
         async with self._guard(agent), time_limit(work):
             result = await executor.execute(work)
+        usd = (
+            agent.cost_for(leaf.type).usd_per_task if result.usd is None and result.state == "completed" else result.usd
+        )
+        self._cost = (usd, result.tokens)
         if result.state == "completed":
             await self._check_outputs(agent, result)
         return result, result.state
@@ -354,17 +371,14 @@ class LeafRun:
         return value
 
     async def _finish(self, result: Result, state: TaskState) -> Outcome:
-        price = self._session.program.profile(self.leaf.agent).cost_for(self.leaf.type)
-        usd = result.usd
-        if usd is None:
-            usd = price.usd_per_task if state == "completed" else None
+        usd, tokens = self._cost
         update = {
             "state": state,
             "ended_at": self._session.now(),
             "result": self._normalize_result(result.value),
             "error": None,
             "usd": usd,
-            "tokens": result.tokens,
+            "tokens": tokens,
         }
         writing = asyncio.ensure_future(self._session.record(self.leaf, self.outcome.model_copy(update=update)))
         try:

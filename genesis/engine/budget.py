@@ -15,20 +15,23 @@ class Spending:
 
     Args:
         budget: What the run may spend; None for no bound.
-        outcomes: What earlier executions of the run have spent.
+        outcomes: What leaves have cost in earlier executions of the run, those that failed as well.
     """
 
     def __init__(self, budget: Budget | None, outcomes: Iterable[Outcome]):
         self._budget = budget
         self._usd = Decimal(0)
         self._tokens = 0
+        self._counted: dict[str, tuple[Decimal, int]] = {}
         for outcome in outcomes:
             self.add(outcome)
 
     def add(self, outcome: Outcome) -> None:
-        """Count what a leaf cost."""
-        self._usd += outcome.usd or Decimal(0)
-        self._tokens += outcome.tokens
+        """Count what a leaf has cost so far, in place of what was counted of it before."""
+        usd, tokens = self._counted.get(outcome.id, (Decimal(0), 0))
+        self._counted[outcome.id] = outcome.spent_usd, outcome.spent_tokens
+        self._usd += outcome.spent_usd - usd
+        self._tokens += outcome.spent_tokens - tokens
 
     def over(self) -> str | None:
         """Say by what the budget is exceeded, where it is."""

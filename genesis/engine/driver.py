@@ -82,7 +82,10 @@ class Driver:
         self._not_met: list[Leaf] = []
         """Leaves that their conditions or rules left out, and that are to be written down."""
         self._considering: set[asyncio.Task[None]] = set()
-        self._spending = Spending(session.program.budget, outcomes.values())
+        tried = (
+            Outcome(id=leaf.path, agent=leaf.agent, history=session.tried.get(leaf.index, ())) for leaf in self._leaves
+        )
+        self._spending = Spending(session.program.budget, (*tried, *outcomes.values()))
         self._replanner = Replanner(session)
         self._undecided = {index: outcomes.pop(index) for index in self._replanner.find_undecided(outcomes)}
         self._rules = StartRules(session, outcomes)
@@ -94,6 +97,7 @@ class Driver:
     async def run(self) -> Ending:
         """Run until every leaf is final, and say how it ended."""
         await self._failover.look()
+        self._check_budget()
         looks = (self._watch(), self._failover.watch(), self._watch_deliveries())
         watches = [asyncio.create_task(look) for look in looks]
         for watch in watches:
@@ -485,6 +489,10 @@ class Driver:
 
     def _spend(self, outcome: Outcome) -> None:
         self._spending.add(outcome)
+        self._check_budget()
+
+    def _check_budget(self) -> None:
+        """Start nothing more once the budget is spent, by this execution or by earlier ones."""
         spent = self._spending.over()
         if spent is None or self._stop is not None or self._scheduler.done:
             return

@@ -148,7 +148,7 @@ class RunRecord:
             started_at=self._started_at,
             ended_at=ended_at,
             duration_s=max(0.0, (until - self._started_at).total_seconds()),
-            cost_usd=sum((task.usd or Decimal(0) for task in tasks), Decimal(0)),
+            cost_usd=sum((task.spent_usd for task in tasks), Decimal(0)),
             tasks=tasks,
             ui_url=self._ui_url,
             error=ending.error,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
@@ -23,9 +24,12 @@ __all__ = [
     "MomentKind",
     "Outcome",
     "Run",
+    "add_attempts",
     "utc_now",
 ]
 
+_MOST_KEPT = 20
+"""Failed attempts that a leaf's history keeps."""
 RESULT_FILE = "result.json"
 """Name of the file for the result, beside the work order."""
 
@@ -83,6 +87,21 @@ class Attempt(Model):
     code: str
     """Code of its error."""
     message: str
+    usd: Annotated[Usd | None, Field(exclude_if=lambda value: value is None)] = None
+    """What it cost, if known."""
+    tokens: Annotated[int, Field(exclude_if=lambda value: not value)] = 0
+
+
+def add_attempts(history: tuple[Attempt, ...], *failed: Attempt) -> tuple[Attempt, ...]:
+    """Add failed attempts to a history of at most 20; the first one kept has the costs of those left out."""
+    made = (*history, *failed)
+    left_out, kept = made[:-_MOST_KEPT], made[-_MOST_KEPT:]
+    if not any(each.usd or each.tokens for each in left_out):
+        return kept
+    first = (*left_out, kept[0])
+    usd = sum((each.usd or Decimal(0) for each in first), Decimal(0))
+    cost = {"usd": usd or None, "tokens": sum(each.tokens for each in first)}
+    return (kept[0].model_copy(update=cost), *kept[1:])
 
 
 class Handover(Model):
@@ -112,7 +131,7 @@ class Outcome(Model):
     history: tuple[Attempt, ...] = Field(default=(), exclude_if=lambda value: not value)
     """The last attempts that failed, oldest first, over all agents and resumes."""
     usd: Usd | None = None
-    """What it cost."""
+    """What the attempt that succeeded cost; those that failed are in the history."""
     tokens: int = 0
     delivered: Annotated[Handover | None, Field(exclude_if=lambda value: value is None)] = None
     """For a delivered work order: who submitted it."""
@@ -120,6 +139,16 @@ class Outcome(Model):
     """The condition or rule of the plan that skipped it, for example `when: {a.n} > 3`; that is no failure."""
     failure_allowed: bool = Field(default=False, exclude_if=lambda value: not value)
     """Whether it did not complete, and the plan allows that."""
+
+    @property
+    def spent_usd(self) -> Decimal:
+        """What it cost with all attempts that failed, in US dollars; 0 if unknown."""
+        return sum((each.usd or Decimal(0) for each in self.history), self.usd or Decimal(0))
+
+    @property
+    def spent_tokens(self) -> int:
+        """Tokens that it used with all attempts that failed."""
+        return sum((each.tokens for each in self.history), self.tokens)
 
     @property
     def is_settled(self) -> bool:

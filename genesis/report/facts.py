@@ -217,9 +217,9 @@ class _Times:
             waited_s=_seconds(wait.start, wait.end) if wait else 0.0,
             attempts=outcome.attempts,
             retries=max(0, outcome.attempts - 1),
-            usd=outcome.usd or Decimal(0),
-            usd_known=outcome.usd is not None and self.works,
-            tokens=outcome.tokens,
+            usd=outcome.spent_usd,
+            usd_known=(outcome.usd is not None or outcome.spent_usd > 0) and self.works,
+            tokens=outcome.spent_tokens,
             is_critical=is_critical,
             segments=(*((wait,) if wait else ()), *_find_segments(outcome, start, end, own)),
         )

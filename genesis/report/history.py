@@ -33,7 +33,7 @@ async def explain_ledger(
     known = await ledger.read_outcomes(program.leaves)
     records = {program.leaves[index].path: outcome for index, outcome in known.items()}
     tasks = tuple(_newest(run, task, records.get(task.id)) for task in run.tasks)
-    cost = sum((task.usd or Decimal(0) for task in tasks), Decimal(0))
+    cost = sum((task.spent_usd for task in tasks), Decimal(0))
     run = await mark_if_interrupted(run.model_copy(update={"tasks": tasks, "cost_usd": cost}), ledger, settings)
     files = files_folder(ledger, settings)
     found = {leaf.path: files / leaf_name(leaf) for leaf in program.leaves}

@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+from dataclasses import replace
+from decimal import Decimal
 from types import SimpleNamespace
 
 import httpx
@@ -9,12 +11,12 @@ import pytest
 
 from genesis.agents import Result
 from genesis.compile import compile_program
-from genesis.engine.attempts import MOST_KEPT, LeafRun, error_info
+from genesis.engine.attempts import LeafRun, error_info
 from genesis.errors import ResourceError, TaskError
-from genesis.model import ErrorInfo
-from genesis.model.run import utc_now
+from genesis.model import Attempt, ErrorInfo, Outcome
+from genesis.model.run import add_attempts, utc_now
 from genesis.settings import Settings
-from genesis.testing.plans import a_plan, a_task, route_to
+from genesis.testing.plans import a_plan, a_task, an_agent, route_to
 
 
 @pytest.mark.parametrize(
@@ -91,8 +93,51 @@ def test_a_history_keeps_the_last_attempts_and_no_long_texts():
     for number in range(1, 51):
         run.outcome = run.outcome.model_copy(update={"attempts": number})
         run.record_failure(ErrorInfo(code="GEN-TASK", message="x" * 5000))
-    assert [tried.number for tried in run.outcome.history] == list(range(51 - MOST_KEPT, 51))
+    assert [tried.number for tried in run.outcome.history] == list(range(31, 51))
     assert len(run.outcome.model_dump_json()) < 20_000
+
+
+def test_a_history_keeps_what_attempts_cost_that_it_leaves_out():
+    made = [
+        Attempt(number=n, agent="a", ended_at=utc_now(), code="C", message="m", usd=Decimal("0.1"), tokens=3)
+        for n in range(1, 51)
+    ]
+    kept = ()
+    for attempt in made:
+        kept = add_attempts(kept, attempt)
+    outcome = Outcome(id="x", agent="a", history=kept)
+    assert (len(kept), kept[-1].number) == (20, 50)
+    assert (outcome.spent_usd, outcome.spent_tokens) == (5, 150)
+
+
+@pytest.mark.parametrize(
+    ("executor", "usd", "tokens"),
+    [
+        (lambda: Result(value={}, usd=Decimal(2), tokens=7), Decimal(2), 7),  # lacks the promised output
+        (lambda: Result(value={}), Decimal("0.5"), 0),  # the agent's own price
+        (TaskError("no", data={"tokens": 500}), Decimal(1), 500),
+        (TaskError("no"), None, 0),
+    ],
+)
+async def test_what_a_failed_attempt_cost_is_written_down(make, executor, usd, tokens):
+    agent = an_agent("a", cost={"usd_per_task": 0.5, "usd_per_1k_tokens": 2})
+    program = compile_program(*route_to(a_plan(a_task("x", outputs=["wanted"])), agent))
+    session = replace(make(program), executor=lambda _leaf: SimpleNamespace(execute=_answer(executor)))
+    run = LeafRun(session, program.leaves[0], {})
+    with pytest.raises(TaskError):
+        await run.work()
+    [tried] = run.outcome.history
+    assert (tried.usd, tried.tokens) == (usd, tokens)
+    assert run.outcome.usd is None
+
+
+def _answer(end):
+    async def execute(_work):
+        if isinstance(end, Exception):
+            raise end
+        return end()
+
+    return execute
 
 
 async def _finishing(record):

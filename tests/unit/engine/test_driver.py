@@ -15,7 +15,8 @@ from fake_run import HANGS, FakeBackend, FakeBreaker, FakeBreakers, failed, prog
 from genesis.engine.driver import Driver
 from genesis.errors import ServiceError
 from genesis.ledger.control import Control
-from genesis.model import Outcome
+from genesis.model import Attempt, Outcome
+from genesis.model.run import utc_now
 from genesis.testing import a_task
 
 
@@ -210,6 +211,29 @@ async def test_what_earlier_executions_spent_counts(drive):
     ending, backend, *_ = await drive(program, {"b": [{"state": "completed", "usd": Decimal(2)}]}, kept=spent)
     assert ending.state == "budget_exceeded"
     assert backend.runs == [("b", "first")]
+
+
+async def test_a_resume_of_a_spent_budget_starts_nothing(drive):
+    spent = {0: Outcome(id="a", agent="first", state="completed", usd=Decimal(4))}
+    ending, backend, *_ = await drive(program_of(*CHAIN, budget={"usd": 3}), kept=spent)
+    assert (ending.state, ending.error.code) == ("budget_exceeded", "GEN-BUDGET")
+    assert "$4.00 of $3.00" in ending.error.message
+    assert backend.runs == []
+
+
+async def test_attempts_that_failed_in_earlier_executions_count(drive):
+    tried = {0: (_attempt(usd=Decimal(2), tokens=5),)}
+    program = program_of(*CHAIN, budget={"usd": 3})
+    again = {"state": "completed", "usd": Decimal(2), "history": tried[0]}
+    ending, backend, driver, _ = await drive(program, {"a": [again]}, tried=tried)
+    assert ending.state == "budget_exceeded"
+    assert "$4.00 of $3.00" in ending.error.message
+    assert backend.runs == [("a", "first")]
+    assert (driver.outcomes[0].spent_usd, driver.outcomes[0].spent_tokens) == (4, 5)
+
+
+def _attempt(number=1, **more):
+    return Attempt(number=number, agent="first", ended_at=utc_now(), code="GEN-TASK", message="it broke", **more)
 
 
 async def test_what_is_done_already_is_not_done_again(drive):
