@@ -47,7 +47,7 @@ from genesis.schedule import PoolCosts, ScheduleLimits, add_rules, rank_work, sc
 from genesis.settings import Limits as Bounds
 from genesis.settings import Settings
 from genesis.structure import can_hold, parse_condition
-from genesis.validation import Probe, validate
+from genesis.validation import Probe, refuse_size, validate
 
 __all__ = [
     "Prepared",
@@ -172,6 +172,8 @@ def prepare(
 ) -> Prepared:
     """Route and validate a plan, or the part of it that is selected.
 
+    A plan with more leaves than the limit is neither routed nor checked: its report says that alone.
+
     Args:
         plan: The plan.
         registry: Agents and rules.
@@ -183,6 +185,9 @@ def prepare(
     Raises:
         UsageError: The selectors cannot be used; see `genesis.planning.select_tasks`.
     """
+    too_large = refuse_size(plan, settings.limits) if selectors is None else None
+    if too_large is not None:
+        return Prepared(RoutedPlan(plan=plan, routes={}), too_large, registry)
     with stage("route", _category) as made:
         routed = route(plan, registry, keep=keep)
         routed = select_tasks(routed, selectors) if selectors is not None else routed

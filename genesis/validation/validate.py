@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from genesis.model import Diagnostic, Registry, Report, RoutedPlan, ScoreParts, Severity
+from genesis.model import Diagnostic, Plan, Registry, Report, RoutedPlan, ScoreParts, Severity, Task
 from genesis.settings import Limits
 from genesis.structure import Problem, Shape, find_problems
 from genesis.validation.check import Check, CheckFinding, Notice
 from genesis.validation.checks import CHECKS
+from genesis.validation.checks.limits import describe_leaf_limit, leaf_limit
 from genesis.validation.facts import PlanFacts, gather
 from genesis.validation.probe import Probe
 from genesis.validation.score import NO_SCORE, score
@@ -101,6 +102,26 @@ def validate(
         rows.append(_at_top(_report_failure("score", message, ("score", "no score"), error)))
     rows.sort(key=lambda row: row[0])
     return _report([row[1] for row in rows], total, shares)
+
+
+def refuse_size(plan: Plan, limits: Limits) -> Report | None:
+    """Return the report of a plan that is too large to be routed and checked, or None.
+
+    Only written tasks are counted, which takes milliseconds; what `for_each` makes of them is counted by the check.
+    """
+    count = _count_leaves(plan.tasks)
+    if count <= limits.leaves:
+        return None
+    return _report([_diagnostic(leaf_limit, describe_leaf_limit(count, limits.leaves), None)])
+
+
+def _count_leaves(tasks: Iterable[Task]) -> int:
+    waiting, count = [*tasks], 0
+    while waiting:
+        task = waiting.pop()
+        waiting += task.subtasks
+        count += not task.subtasks
+    return count
 
 
 def _report(diagnostics: Sequence[Diagnostic], total: float = 0.0, shares: ScoreParts = NO_SCORE) -> Report:

@@ -15,6 +15,20 @@ from genesis.testing import ScriptedPlanner, a_plan, a_program, a_task, an_agent
 _SETTINGS = Settings()
 
 
+def test_a_plan_that_is_too_large_is_refused_before_anything_is_done(monkeypatch):
+    monkeypatch.setattr("genesis.pipeline.route", None)
+    monkeypatch.setattr("genesis.pipeline.validate", None)
+    settings = _SETTINGS.model_copy(update={"limits": _SETTINGS.limits.model_copy(update={"leaves": 3})})
+    inner = (a_task("x"), a_task("y"))
+    plan = a_plan(a_task("a"), a_task("b"), a_task("c", subtasks=inner))
+    prepared = prepare(plan, load_registry(), settings=settings)
+    [found] = prepared.report.diagnostics
+    assert (found.code, found.severity) == ("GEN-LEAF-LIMIT", "error")
+    assert found.message == "the plan has 4 leaves; the limit is 3"
+    with pytest.raises(PlanInvalidError):
+        refuse_invalid(prepared.report)
+
+
 def test_a_request_is_planned_by_a_playbook_where_no_model_is_configured():
     plan = make_plan("Audit the repository at ./api", settings=_SETTINGS)
     assert plan.planner == "heuristic"

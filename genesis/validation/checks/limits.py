@@ -9,6 +9,7 @@ from genesis.validation.facts import PlanFacts
 
 __all__ = [
     "deep_nesting",
+    "describe_leaf_limit",
     "leaf_limit",
     "long_description",
     "near_leaf_limit",
@@ -45,8 +46,13 @@ def leaf_limit(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find a plan that is larger than the total allowed."""
     count, limit = facts.leaf_count, facts.limits.leaves
     if count > limit:
-        message = f"the plan has {count:,} leaves; the limit is {limit:,}"
-        yield CheckFinding(None, message, evidence={"leaves": count, "limit": limit})
+        yield describe_leaf_limit(count, limit)
+
+
+def describe_leaf_limit(count: int, limit: int) -> CheckFinding:
+    """Return the finding about a plan of so many leaves."""
+    message = f"the plan has {count:,} leaves; the limit is {limit:,}"
+    return CheckFinding(None, message, evidence={"leaves": count, "limit": limit})
 
 
 @check(
