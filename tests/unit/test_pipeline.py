@@ -20,7 +20,7 @@ def test_a_plan_that_is_too_large_is_refused_before_anything_is_done(monkeypatch
     monkeypatch.setattr("genesis.pipeline.validate", None)
     settings = _SETTINGS.model_copy(update={"limits": _SETTINGS.limits.model_copy(update={"leaves": 3})})
     inner = (a_task("x"), a_task("y"))
-    plan = a_plan(a_task("a"), a_task("b"), a_task("c", subtasks=inner))
+    plan = a_plan(a_task("a"), a_task("b"), a_task("c", *inner))
     prepared = prepare(plan, load_registry(), settings=settings)
     [found] = prepared.report.diagnostics
     assert (found.code, found.severity) == ("GEN-LEAF-LIMIT", "error")
