@@ -46,6 +46,8 @@ from genesis.resilience.guards import is_open
 from genesis.resilience.quota import QuotaError
 from genesis.resilience.retry import RetryBudget
 from genesis.resilience.taxonomy import classify
+from genesis.security.known_secrets import secrets_of_process
+from genesis.security.redact import redact
 from genesis.settings import Settings
 
 __all__ = ["LeafRun", "error_info", "fault_info", "time_limit_s"]
@@ -64,18 +66,19 @@ def time_limit_s(leaf: Leaf, settings: Settings) -> float:
 
 
 def error_info(error: BaseException) -> ErrorInfo:
-    """Describe an exception as data, with its category and what it came from."""
+    """Describe an exception as data, without secrets, with its category and what it came from."""
+    known = secrets_of_process()()
     own = error if isinstance(error, GenesisError) else _own(error)
     shape = ForeignError.of(error).to_dict()
     causes = tuple(
-        Cause(type=each["type"], message=each["message"], code=each["code"], how=each["how"])
+        Cause(type=each["type"], message=redact(each["message"], known), code=each["code"], how=each["how"])
         for each in shape.get("causes", ())
     )
     meaning = classify(error)
     return ErrorInfo(
         code=own.code,
-        message=own.message,
-        hint=own.hint,
+        message=redact(own.message, known),
+        hint=redact(own.hint, known),
         category=meaning.category,
         causes=causes,
         retry_after_s=meaning.retry_after_s,

@@ -27,8 +27,11 @@ from prefect.results import ResultRecord, ResultRecordMetadata  # type: ignore[a
 from prefect.task_engine import run_task_sync
 
 from genesis.agents.threads import Threads
-from genesis.errors import RunError
+from genesis.errors import RunError, TaskError
+from genesis.foreign import read_safely
 from genesis.model import Leaf
+from genesis.security.known_secrets import secrets_of_process
+from genesis.security.redact import redact
 
 __all__ = ["LeafTasks"]
 
@@ -133,6 +136,10 @@ class LeafTasks:
                 value = self._on_loop(path).result()
             except BaseException as error:
                 self._raised.error = error
+                said = read_safely(error.__str__, "")
+                if isinstance(error, Exception) and (shown := redact(said, secrets_of_process()())) != said:
+                    # Prefect keeps the message of what it catches, and logs it with its traceback.
+                    raise TaskError(shown) from None
                 raise
             return _NO_RESULT if value is None else value
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
 import threading
+from base64 import b64encode
+from collections.abc import Iterator
 from functools import lru_cache
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel, SecretStr
 
@@ -15,6 +18,10 @@ __all__ = ["KnownSecrets", "secrets_of_process", "settings_secrets"]
 
 _MOST = 1_000
 """Maximum number of values kept, so that a long-lived process stays small."""
+_SHORTEST_ENCODED = 8
+"""Characters of base64 below which a value is not looked for in it."""
+_URL_SAFE = str.maketrans("+/", "-_")
+"""From the common alphabet of base64 to that of URLs."""
 
 
 class KnownSecrets:
@@ -61,6 +68,32 @@ def secrets_of_process() -> KnownSecrets:
 
 
 def _list_encodings(value: str) -> tuple[str, ...]:
-    """Return the forms in which a value may be written: unchanged, in JSON, in a URL, and each of its lines."""
+    """Return the forms in which a value may be written: unchanged and each of its lines, and all of these encoded."""
     lines = [line for line in value.splitlines() if len(line) >= LEAST_CHARACTERS]
-    return (value, json.dumps(value)[1:-1], quote(value, safe=""), *(lines if len(lines) > 1 else ()))
+    plain = (value, *(lines if len(lines) > 1 else ()))
+    return tuple(form for each in plain for form in (each, *_escape(each), *_encode(each)))
+
+
+def _escape(value: str) -> Iterator[str]:
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    yield quote(value, safe="")
+    yield quote_plus(value)
+    yield html.escape(value)
+
+
+def _encode(value: str) -> Iterator[str]:
+    """Yield a value in hexadecimal digits, and in base64 wherever it stands in the text that was encoded.
+
+    Three bytes become four characters, so its place in its group decides how it looks; the characters at both ends
+    that also hold bits of its neighbours are left out.
+    """
+    raw = value.encode("utf-8", "surrogatepass")
+    yield raw.hex()
+    yield raw.hex().upper()
+    for before in range(3):
+        text = b64encode(bytes(before) + raw).decode().rstrip("=")
+        whole = text[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6]
+        if len(whole) >= _SHORTEST_ENCODED:
+            yield whole
+            yield whole.translate(_URL_SAFE)

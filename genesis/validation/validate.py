@@ -112,7 +112,11 @@ def refuse_size(plan: Plan, limits: Limits) -> Report | None:
     count = _count_leaves(plan.tasks)
     if count <= limits.leaves:
         return None
-    return _report([_diagnostic(leaf_limit, describe_leaf_limit(count, limits.leaves), None)])
+    found, check = describe_leaf_limit(count, limits.leaves), leaf_limit
+    diagnostic = Diagnostic(
+        code=check.code, severity=check.severity, message=found.message, hint=check.remedy, evidence=found.evidence
+    )
+    return _report([diagnostic])
 
 
 def _count_leaves(tasks: Iterable[Task]) -> int:
