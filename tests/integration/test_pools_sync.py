@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import StateType
-from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.events.schemas.automations import AutomationCore
 from prefect.states import State
 
@@ -294,14 +294,19 @@ async def _runs_on_its_own_pool(command, folder: Path, name: str, plan: dict) ->
     assert {run.work_pool_name for run in children} == {f"{prefix}genesis", f"{prefix}agent-qa"}
 
 
-async def test_a_schedule_makes_runs_of_its_deployment():
-    """Prefect's scheduler fails on each deployment with SQLAlchemy 2.1."""
+@pytest.mark.parametrize(
+    "schedule",
+    [IntervalSchedule(interval=timedelta(hours=1)), CronSchedule(cron="0 * * * *", timezone="Europe/Berlin")],
+    ids=["interval", "cron"],
+)
+async def test_a_schedule_makes_runs_of_its_deployment(schedule):
+    """Prefect's scheduler fails on each deployment with SQLAlchemy 2.1, and on cron with whenever 0.10."""
 
     @flow(name="on-schedule")
     def on_schedule():
         pass
 
-    hourly = DeploymentScheduleCreate(schedule=IntervalSchedule(interval=timedelta(hours=1)), active=True)
+    hourly = DeploymentScheduleCreate(schedule=schedule, active=True)
     async with get_client() as client:
         flow_id = await client.create_flow(on_schedule)
         deployment = await client.create_deployment(flow_id, "hourly", schedules=[hourly])
