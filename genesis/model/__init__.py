@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from genesis.model.base import Model
     from genesis.model.plan import Budget, Plan, PlannerLevel, RoutedPlan, Selection
     from genesis.model.plan_parameter import PlanParameter
+    from genesis.model.plan_schedule import Notification, PlanSchedule
     from genesis.model.program import Leaf, Program
     from genesis.model.report import Diagnostic, Report, ScoreParts, Severity
     from genesis.model.run import (
@@ -73,9 +74,11 @@ _HOMES = {
     "Model": "genesis.model.base",
     "Moment": "genesis.model.run",
     "MomentKind": "genesis.model.run",
+    "Notification": "genesis.model.plan_schedule",
     "Outcome": "genesis.model.run",
     "Plan": "genesis.model.plan",
     "PlanParameter": "genesis.model.plan_parameter",
+    "PlanSchedule": "genesis.model.plan_schedule",
     "PlannerLevel": "genesis.model.plan",
     "PluginSpec": "genesis.model.agent",
     "Program": "genesis.model.program",
@@ -128,9 +131,11 @@ __all__ = [
     "Model",
     "Moment",
     "MomentKind",
+    "Notification",
     "Outcome",
     "Plan",
     "PlanParameter",
+    "PlanSchedule",
     "PlannerLevel",
     "PluginSpec",
     "Program",

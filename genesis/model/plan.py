@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from genesis.model.base import Model, Name, Seconds, Text, Usd
 from genesis.model.plan_parameter import PlanParameter
+from genesis.model.plan_schedule import Notification, PlanSchedule
 from genesis.model.report import Report
 from genesis.model.task import Route, Task
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["Budget", "Plan", "PlannerLevel", "RoutedPlan", "Selection"]
 
 PlannerLevel = Literal["llm", "heuristic", "minimal", "file"]
+
+
+def _find_repeated(names: list[str]) -> str | None:
+    return next((name for at, name in enumerate(names) if name in names[:at]), None)
 
 
 class Budget(Model):
@@ -70,11 +75,19 @@ class Plan(Model):
     """Typed parameters, which `{name}` stands for as for variables."""
     selection: Selection | None = None
     """Written by `--select` and `--except`: what was left out."""
+    schedules: tuple[PlanSchedule, ...] = ()
+    """When it is run once `genesis deploy` has deployed it."""
+    notify: tuple[Notification, ...] = ()
+    """Who is notified of runs of the deployed plan."""
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> Self:
         if both := [name for name in self.params if name in self.vars]:
             raise ValueError(f"{both[0]!r} is in both `vars` and `params`; keep one of them")
+        if repeated := _find_repeated([schedule.name for schedule in self.schedules]):
+            raise ValueError(f"two schedules have the name {repeated!r}; rename one of them")
+        if repeated := _find_repeated([each.through for each in self.notify]):
+            raise ValueError(f"two entries of `notify` go through {repeated!r}; put their `on` into one")
         return self
 
     @property

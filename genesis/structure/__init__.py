@@ -35,7 +35,7 @@ from genesis.structure.for_each import (
 )
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Node, Outline, Unresolved, outline
-from genesis.structure.plan_values import missing_parameters, plan_values, value_names
+from genesis.structure.plan_values import missing_parameters, plan_values, schedule_faults, value_names
 from genesis.structure.problems import Problem, Shape, find_problems
 from genesis.structure.references import (
     WHOLE_RESULT,
@@ -123,6 +123,7 @@ __all__ = [
     "rename_condition",
     "rename_references",
     "replace_references",
+    "schedule_faults",
     "split",
     "splits",
     "tokens",

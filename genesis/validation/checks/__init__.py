@@ -17,6 +17,7 @@ from genesis.validation.checks import (
     inputs,
     limits,
     order,
+    schedules,
     sequence,
     structure,
 )
@@ -70,6 +71,7 @@ CHECKS: tuple[Check, ...] = (
     inputs.variable_unused,
     inputs.placeholder_unfilled,
     inputs.output_repeated,
+    schedules.schedule_parameters,
     conditions.when_false,
     conditions.rule_without_tasks,
     conditions.input_null,
@@ -104,4 +106,5 @@ CHECKS: tuple[Check, ...] = (
     for_each.list_empty,
     for_each.count_unknown,
     limits.near_leaf_limit,
+    schedules.deployment_only,
 )
