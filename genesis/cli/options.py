@@ -28,6 +28,7 @@ __all__ = [
     "project_agents",
     "selection_options",
     "selectors",
+    "project_agents_option",
     "slots_option",
     "tenant_option",
     "variables",
@@ -43,6 +44,13 @@ agents_option = click.option(
     default=None,
     metavar="FILE",
     help="Agents file (default: the agents of the installed fleets).",
+)
+project_agents_option = click.option(
+    "--agents",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Agents file (default: GENESIS_AGENTS, deployments/agents.yaml here, or those of the installed fleets).",
 )
 params_option = click.option(
     "--param", "params", multiple=True, metavar="K=V", help="Parameter of the plan file; may be repeated."

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from genesis.cli.options import debug_option, json_option, load_settings, project_agents
+from genesis.cli.changes import confirm_changes, describe_changes, show_changes, show_notes
+from genesis.cli.options import debug_option, json_option, load_settings, project_agents, project_agents_option
 from genesis.cli.output import console, notes, print_document, print_notice, show_warnings
 from genesis.cli.prefect import before_prefect
 
 if TYPE_CHECKING:
     from genesis.fleet.desired import Fleet
-    from genesis.fleet.diff import Change, Difference
+    from genesis.fleet.diff import Difference
     from genesis.server import ApiEndpoint
 
 __all__ = ["pools"]
-
-_SIGNS = {"create": ("+ ", "green"), "update": ("~ ", "yellow"), "delete": ("- ", "red")}
-_LONGEST_VALUE = 60
-"""Most characters of a value in the list of differences."""
 
 
 @click.group(epilog="Example: genesis pools sync --check")
@@ -32,13 +28,7 @@ def pools() -> None:
 
 @pools.command(epilog="Example: genesis pools sync --yes")
 @click.option("--check", is_flag=True, help="Change nothing; exit with 1 if anything differs.")
-@click.option(
-    "--agents",
-    type=click.Path(path_type=Path),
-    default=None,
-    metavar="FILE",
-    help="Agents file (default: GENESIS_AGENTS, deployments/agents.yaml here, or those of the installed fleets).",
-)
+@project_agents_option
 @click.option("--prune", is_flag=True, help="Delete the pools of removed agents, only those that this command created.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
@@ -65,7 +55,7 @@ def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool
         wanted = bool(found.changes) and not check
         if not as_json:
             _show(found, fleet, api, source)
-        if wanted and not (yes or as_json) and not _confirm_changes(found):
+        if wanted and not (yes or as_json) and not confirm_changes(found):
             console().print("Nothing was changed.")
             return 1
         left = asyncio.run(_apply_changes(found, fleet, prune)) if wanted else found
@@ -76,14 +66,6 @@ def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool
         _show_end(found, left, wanted)
         _show_address(api, pointed)
     return 1 if left.changes else 0
-
-
-def _confirm_changes(found: Difference) -> bool:
-    """Ask for confirmation on a terminal; a script agrees by calling, except to removals, which need `--yes`."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return True
-    removes = any(change.action == "delete" for change in found.changes)
-    return click.confirm("Make these changes?", default=not removes)
 
 
 async def _compare_with_server(fleet: Fleet, prune: bool) -> Difference:
@@ -105,27 +87,9 @@ async def _apply_changes(found: Difference, fleet: Fleet, prune: bool) -> Differ
 
 
 def _show(found: Difference, fleet: Fleet, api: ApiEndpoint, source: Path | None) -> None:
-    from rich.text import Text
-
-    out = console()
     agents = source or "the agents of the installed fleets"
-    out.print(f"{len(fleet.pools)} pools for {agents}, on {api.api_url}", soft_wrap=True)
-    for change in found.changes:
-        said = f"{change.kind} {change.name}{_fields(change)}"
-        out.print(Text.assemble(_SIGNS[change.action], said), soft_wrap=True)
-
-
-def _fields(change: Change) -> str:
-    if not change.fields:
-        return ""
-    if change.action == "create":
-        return "  " + ", ".join(f"{field.name} {field.after}" for field in change.fields)
-    return "  " + ", ".join(f"{field.name}: {_short(field.before)} → {_short(field.after)}" for field in change.fields)
-
-
-def _short(value: Any) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+    console().print(f"{len(fleet.pools)} pools for {agents}, on {api.api_url}", soft_wrap=True)
+    show_changes(found)
 
 
 def _show_end(found: Difference, left: Difference, applied: bool) -> None:
@@ -135,9 +99,7 @@ def _show_end(found: Difference, left: Difference, applied: bool) -> None:
     else:
         said = f"{len(found.changes)} changes made." if not missing else f"{missing} items are still out of date."
     console().print(said)
-    out = notes()
-    for text in left.notes:
-        out.print(f"Note: {text}", style="yellow", soft_wrap=True)
+    show_notes(left)
 
 
 def _show_address(api: ApiEndpoint, pointed: bool) -> None:
@@ -156,6 +118,6 @@ def _document(
         "applied": applied,
         "api_url": api.api_url,
         "agents": str(source) if source else None,
-        "changes": [change.model_dump(mode="json", exclude={"values", "id"}) for change in found.changes],
+        "changes": describe_changes(found),
         "notes": list(left.notes),
     }

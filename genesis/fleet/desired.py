@@ -18,6 +18,7 @@ __all__ = [
     "PoolSpec",
     "deployment_name",
     "fleet_of",
+    "is_unnameable",
     "make_mark",
     "owner_of",
 ]
@@ -79,6 +80,11 @@ class Fleet(Model):
 def deployment_name(pool: str) -> str:
     """Name the deployment of `agent_task` on a pool: the pool's name without `agent-`."""
     return pool.removeprefix(_PREFIX)
+
+
+def is_unnameable(name: str) -> bool:
+    """Whether a name has a character that Prefect refuses."""
+    return _UNNAMEABLE.search(name) is not None
 
 
 def make_mark(project: str) -> str:
@@ -148,7 +154,7 @@ def _name_problems(members: dict[str, list[AgentProfile]]) -> Iterator[str]:
     taken: dict[str, str] = {}
     for pool, agents in members.items():
         who, name = agents[0].name, deployment_name(pool)
-        if not name.strip("' \"") or _UNNAMEABLE.search(pool):
+        if not name.strip("' \"") or is_unnameable(pool):
             yield f"{pool!r} of {who!r} has no name left, or a character that Prefect refuses (/ % & < >)"
         elif pool.lower().startswith(_RESERVED_START):
             yield f"{pool!r} of {who!r} starts with 'prefect', which the server keeps for itself"

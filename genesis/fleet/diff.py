@@ -13,7 +13,16 @@ from genesis.fleet.desired import WORKER_TYPE, Fleet, PoolSpec, owner_of
 from genesis.fleet.template import Template, merge_templates, template_for
 from genesis.model.base import Model
 
-__all__ = ["Change", "Difference", "Field", "SeenAutomation", "SeenPool", "SeenServer", "compare"]
+__all__ = [
+    "Change",
+    "Difference",
+    "Field",
+    "SeenAutomation",
+    "SeenPool",
+    "SeenServer",
+    "compare",
+    "compare_automation",
+]
 
 _TOLD_TOGETHER = 5
 """Names of one kind of difference in a sentence."""
@@ -80,13 +89,15 @@ class Change(Model):
     """One thing to make, bring up to date or remove."""
 
     action: Literal["create", "update", "delete"]
-    kind: Literal["pool", "automation", "deployment"]
+    kind: Literal["pool", "automation", "deployment", "schedule"]
     name: str
     fields: tuple[Field, ...] = ()
     values: dict[str, Any] = {}
     """The values sent to the server; for an automation all of them."""
     id: str | None = None
-    """Of an automation that is there."""
+    """Of an automation, a deployment or a schedule that is there."""
+    deployment: str | None = None
+    """Id of a schedule's deployment."""
 
 
 class Difference(Model):
@@ -127,7 +138,7 @@ def compare(
         changes += [change] if change else []
     named = {automation.name: automation for automation in seen.automations}
     for spec in specs:
-        automation = _automation(spec, named.get(spec.name), notes)
+        automation = compare_automation(spec, named.get(spec.name), notes)
         changes += [automation] if automation else []
     changes += _make_delete_changes(fleet, seen, prune, notes)
     notes += _still_to_do(fleet, seen)
@@ -220,7 +231,8 @@ def _template_fields(before: Template, after: Template) -> Iterator[Field]:
         yield Field(name="base_job_template", before="of another version", after="of this version")
 
 
-def _automation(spec: AutomationSpec, found: SeenAutomation | None, notes: list[str]) -> Change | None:
+def compare_automation(spec: AutomationSpec, found: SeenAutomation | None, notes: list[str]) -> Change | None:
+    """Return what creates an automation or brings it up to date; one that is switched off stays so, with a note."""
     values = spec.model_dump(mode="json")
     if found is None:
         return Change(action="create", kind="automation", name=spec.name, values=values)

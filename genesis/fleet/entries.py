@@ -6,9 +6,9 @@ from typing import Any
 
 from genesis.fleet.desired import Fleet
 from genesis.model.base import Model
-from genesis.prefect_api.names import OWN_TAG
+from genesis.prefect_api.names import OWN_TAG, PROJECT_TAG
 
-__all__ = ["FLOWS", "KEPT_KEY", "KEPT_VALUE", "Entry", "entries_of", "flow_of"]
+__all__ = ["FLOWS", "KEPT_KEY", "KEPT_VALUE", "Entry", "entries_of", "flow_of", "name_entrypoint"]
 
 FLOWS = ("orchestrate", "preflight", "agent_task", "housekeeping")
 """The flows of `genesis.flows.deployed`."""
@@ -77,13 +77,18 @@ def entries_of(fleet: Fleet, *, from_files: bool) -> tuple[Entry, ...]:
     entries = (whole["orchestrate"], whole["preflight"], whole["housekeeping"], *agents)
     if not fleet.project:
         return entries
-    tags = {"tags": [*_TAGS, f"project:{fleet.project}"]}
+    tags = {"tags": [*_TAGS, f"{PROJECT_TAG}{fleet.project}"]}
     return tuple(entry.model_copy(update={"first": {**entry.first, **tags}}) for entry in entries)
 
 
 def flow_of(entrypoint: str) -> str:
     """Name the flow of an entry point, be it a module's or a file's."""
     return entrypoint.rpartition(":")[2].rpartition(".")[2]
+
+
+def name_entrypoint(flow: str) -> str:
+    """Name the entry point of a flow in the installed package."""
+    return f"{_MODULE}.{flow}"
 
 
 def _entry(flow: str, name: str, pool: str, about: str, from_files: bool) -> Entry:
@@ -94,7 +99,7 @@ def _entry(flow: str, name: str, pool: str, about: str, from_files: bool) -> Ent
         flow=flow,
         name=name,
         kept={
-            "entrypoint": f"flows/{flow}.py:{flow}" if from_files else f"{_MODULE}.{flow}",
+            "entrypoint": f"flows/{flow}.py:{flow}" if from_files else name_entrypoint(flow),
             "description": about[:_AGENT_LONGEST],
             # of a child run the parameters are made by the orchestrator, and checking them takes the server's time
             "enforce_parameter_schema": flow != "agent_task",

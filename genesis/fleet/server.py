@@ -7,7 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
-from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.actions import (
+    DeploymentScheduleCreate,
+    DeploymentScheduleUpdate,
+    DeploymentUpdate,
+    WorkPoolCreate,
+    WorkPoolUpdate,
+)
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
@@ -27,7 +33,14 @@ from genesis.prefect_api.client import PrefectClient, get_client
 from genesis.prefect_api.errors import service_errors
 from genesis.prefect_api.limits import PAGE
 
-__all__ = ["change_server", "look_at_server"]
+__all__ = [
+    "change_server",
+    "connect_client",
+    "look_at_server",
+    "parse_automation",
+    "read_fleet_deployments",
+    "read_pages",
+]
 
 _FLOWS = ("orchestrate", "preflight", "agent_task", "housekeeping")
 _UNFINISHED = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
@@ -45,7 +58,7 @@ async def look_at_server(fleet: Fleet) -> SeenServer:
     Raises:
         ServiceError: The server cannot be reached, or refuses the key.
     """
-    async with _client() as client:
+    async with connect_client() as client:
         pools = [
             SeenPool(
                 name=pool.name,
@@ -56,13 +69,13 @@ async def look_at_server(fleet: Fleet) -> SeenServer:
                 has_workers=pool.status != WorkPoolStatus.NOT_READY,
                 template=pool.base_job_template,
             )
-            for pool in await _pages(lambda at: client.read_work_pools(limit=PAGE, offset=at))
+            for pool in await read_pages(lambda at: client.read_work_pools(limit=PAGE, offset=at))
         ]
-        found = await _pages(lambda at: client.read_automations(limit=PAGE, offset=at))
-        automations = [_parse_automation(automation.model_dump(mode="json")) for automation in found]
+        found = await read_pages(lambda at: client.read_automations(limit=PAGE, offset=at))
+        automations = [parse_automation(automation.model_dump(mode="json")) for automation in found]
         wanted = {pool.name for pool in fleet.pools}
         gone = [pool.name for pool in pools if pool.owner == fleet.project and pool.name not in wanted]
-        deployments = await _deployments(client)
+        deployments = await read_fleet_deployments(client)
         return SeenServer(
             pools=tuple(pools),
             automations=tuple(automations),
@@ -79,7 +92,7 @@ async def change_server(changes: Iterable[Change]) -> None:
         ServiceError: The server cannot be reached, or refuses the key or a change. What was done before stays, and the
             next call does the rest.
     """
-    async with _client() as client:
+    async with connect_client() as client:
         for change in changes:
             try:
                 await _make(client, change)
@@ -89,14 +102,11 @@ async def change_server(changes: Iterable[Change]) -> None:
 
 async def _make(client: PrefectClient, change: Change) -> None:
     if change.kind == "automation":
-        automation = AutomationCore.model_validate(change.values)
-        if change.id is None:
-            await client.create_automation(automation)
-        else:
-            await client.update_automation(UUID(change.id), automation)
+        await _make_automation(client, change)
     elif change.kind == "deployment":
-        deployment = await client.read_deployment_by_name(change.name)
-        await client.delete_deployment(deployment.id)
+        await _make_deployment(client, change)
+    elif change.kind == "schedule":
+        await _make_schedule(client, change)
     elif change.action == "create":
         await client.create_work_pool(WorkPoolCreate(name=change.name, **change.values))
     elif change.action == "update":
@@ -105,14 +115,59 @@ async def _make(client: PrefectClient, change: Change) -> None:
         await client.delete_work_pool(change.name)
 
 
+async def _make_automation(client: PrefectClient, change: Change) -> None:
+    if change.action == "delete":
+        await client.delete_automation(_id_of(change))
+        return
+    automation = AutomationCore.model_validate(change.values)
+    if change.action == "create":
+        await client.create_automation(automation)
+    else:
+        await client.update_automation(_id_of(change), automation)
+
+
+async def _make_deployment(client: PrefectClient, change: Change) -> None:
+    flow, _, name = change.name.partition("/")
+    if change.action == "create":
+        await client.create_deployment(await client.create_flow_from_name(flow), name, **change.values)
+    elif change.action == "update":
+        await client.update_deployment(_id_of(change), DeploymentUpdate(**change.values))
+    else:
+        deployment = await client.read_deployment_by_name(change.name)
+        await client.delete_deployment(deployment.id)
+
+
+async def _make_schedule(client: PrefectClient, change: Change) -> None:
+    deployment = UUID(change.deployment)
+    if change.action == "create":
+        await client.create_deployment_schedules(deployment, [DeploymentScheduleCreate(**change.values)])
+    elif change.action == "update":
+        update = DeploymentScheduleUpdate(**change.values)
+        await client.update_deployment_schedule(
+            deployment, _id_of(change), active=update.active, schedule=update.schedule, parameters=update.parameters
+        )
+    else:
+        await client.delete_deployment_schedule(deployment, _id_of(change))
+
+
+def _id_of(change: Change) -> UUID:
+    return UUID(change.id)
+
+
 @asynccontextmanager
-async def _client() -> AsyncIterator[PrefectClient]:
+async def connect_client() -> AsyncIterator[PrefectClient]:
+    """Connect to the API that Prefect is configured for; its errors are ours.
+
+    Raises:
+        ServiceError: It cannot be reached, is of another version, or refuses the key or a call.
+    """
     with service_errors():
         async with get_client() as client:
             yield client
 
 
-async def _pages(read: Callable[[int], Awaitable[list[_T]]]) -> list[_T]:
+async def read_pages(read: Callable[[int], Awaitable[list[_T]]]) -> list[_T]:
+    """Read all pages; `read` takes the offset of a page."""
     found: list[_T] = []
     while True:
         page = await read(len(found))
@@ -121,11 +176,11 @@ async def _pages(read: Callable[[int], Awaitable[list[_T]]]) -> list[_T]:
             return found
 
 
-async def _deployments(client: PrefectClient) -> dict[str, str | None]:
+async def read_fleet_deployments(client: PrefectClient) -> dict[str, str | None]:
     """Name all deployments of the fleet's flows, and their pools."""
     wanted = FlowFilter(name=FlowFilterName(any_=list(_FLOWS)))
     flows = {flow.id: flow.name for flow in await client.read_flows(flow_filter=wanted)}
-    found = await _pages(lambda at: client.read_deployments(flow_filter=wanted, limit=PAGE, offset=at))
+    found = await read_pages(lambda at: client.read_deployments(flow_filter=wanted, limit=PAGE, offset=at))
     return {f"{flows.get(each.flow_id, '')}/{each.name}": each.work_pool_name for each in found}
 
 
@@ -136,7 +191,7 @@ async def _count_unfinished(client: PrefectClient, pool: str) -> int:
     )
 
 
-def _parse_automation(automation: dict[str, Any]) -> SeenAutomation:
+def parse_automation(automation: dict[str, Any]) -> SeenAutomation:
     """Take an automation over, its sets in order."""
     trigger = {key: sorted(value) if key in _SETS else value for key, value in automation["trigger"].items()}
     return SeenAutomation(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = [
+    "DEPLOYMENT",
     "FLOW_RUN",
     "OWN_TAG",
+    "PROJECT_TAG",
     "REHEARSAL_TAG",
     "WORK_POOL",
     "correlation_in_tags",
@@ -19,10 +21,13 @@ __all__ = [
 
 OWN_TAG = "genesis"
 """On all flow runs and deployments of Genesis."""
+PROJECT_TAG = "project:"
+"""Before the project's name, on its deployments."""
 REHEARSAL_TAG = "rehearsal"
 FLOW_RUN = "prefect.flow-run."
 """Before a flow run's id or a state's name: the resource of an event, or the event."""
 WORK_POOL = "prefect.work-pool."
+DEPLOYMENT = "prefect.deployment."
 _CORRELATION = "cid:"
 _RUN = "run:"
 
