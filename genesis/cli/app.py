@@ -26,6 +26,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("genesis.cli.imports:import_", "Turn a workflow of another system into a plan file."),
     "simulate": ("genesis.cli.stages:simulate", "Predict the timeline of a plan file."),
     "run": ("genesis.cli.run:run", "Plan and run a request, or run a plan file."),
+    "deploy": ("genesis.cli.deploy:deploy", "Deploy a plan file with its schedules and notifications."),
     "resume": ("genesis.cli.run:resume", "Resume a run; finished tasks are kept."),
     "deliver": ("genesis.cli.deliver:deliver", "Submit the result of a work order; the run continues."),
     "cancel": ("genesis.cli.cancel:cancel", "Cancel a run, wherever its tasks are."),

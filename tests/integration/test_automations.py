@@ -1,10 +1,8 @@
 """The examples of automations on a real server: it takes each of them, and real events fire them."""
 
 import asyncio
-import http.server
-import json
 import os
-import threading
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -34,6 +32,10 @@ from genesis.settings import Settings
 from genesis.testing import ScriptedAgent, a_program, a_task, an_agent
 from genesis.testing.prefect import Workbench, prefect_server
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from inbox import Inbox, open_inbox
+
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
 _FOLDER = Path(__file__).parents[2] / "deployments" / "automations"
@@ -43,33 +45,10 @@ _PATIENCE_S = 90
 _TASKS = "GEN-RUN-FAILED"
 
 
-class _Inbox(http.server.ThreadingHTTPServer):
-    """A webhook on loopback that keeps what it is sent."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.messages: list[dict[str, str]] = []
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    server: _Inbox
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.messages.append(json.loads(body))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
-def inbox() -> Iterator[_Inbox]:
-    with _Inbox() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+def inbox() -> Iterator[Inbox]:
+    with open_inbox() as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +87,8 @@ def made(api, inbox, tmp_path_factory, forking_process) -> dict[str, UUID]:
             tidy = await client.create_deployment(
                 await client.create_flow(housekeeping), "default", parameter_openapi_schema={"type": "object"}
             )
-        url = f"http://127.0.0.1:{inbox.server_port}/"
         text = {"subject": "{{subject}}", "body": "{{body}}"}
-        block = CustomWebhookNotificationBlock(name="inbox", url=url, json_data=text)
+        block = CustomWebhookNotificationBlock(name="inbox", url=inbox.url, json_data=text)
         return {"deployment": deployment, "tidy": tidy, "block": await block.save("inbox")}
 
     with connect(api):
