@@ -8,15 +8,16 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from genesis.importers.airflow_operators import make_step, read_mapping
+from genesis.importers.airflow_schedules import read_schedule
 from genesis.importers.fields import excerpt, text_of
 from genesis.importers.limits import MOST_EXPANSIONS
 from genesis.importers.literals import UNKNOWN, Duration, call_name, evaluate, keywords_of
 from genesis.importers.source import Source
-from genesis.importers.workflow import Loss, Step, Workflow, WorkflowParameter, walk
+from genesis.importers.workflow import Loss, Start, Step, Workflow, WorkflowParameter, walk
 
 __all__ = ["find_mismatch", "read_workflow"]
 
@@ -92,6 +93,7 @@ class _Reader:
             workflow.title, workflow.steps = filled[0].description, filled[0].steps
         else:
             workflow.title, workflow.steps = "DAGs", filled
+            workflow.starts = [replace(each, schedule=None) for each in workflow.starts]
         workflow.steps = workflow.steps + self._loose
         for step in walk(workflow.steps):
             branches = [key for key in step.after if key in self._steps and self._steps[key].kind in _BRANCHES]
@@ -224,15 +226,18 @@ class _Reader:
         defaults = values.get("default_args", {})
         dag = _Dag(step, defaults if isinstance(defaults, dict) else {})
         self._dags.append(dag)
-        self._read_dag_options(title, given, values)
+        self._read_dag_options(title, given, values, scope.constants)
         return dag
 
-    def _read_dag_options(self, title: str, given: dict[str, ast.expr], values: dict[str, Any]) -> None:
+    def _read_dag_options(
+        self, title: str, given: dict[str, ast.expr], values: dict[str, Any], names: dict[str, Any]
+    ) -> None:
         for key, node in given.items():
             shown, value = self._source.segment(node), values[key]
             if key in ("schedule", "schedule_interval", "timetable"):
                 if value is not None:
-                    self._workflow.schedules.append((node.lineno, f"schedule {shown} of {title}"))
+                    text = f"schedule {shown} of {title}"
+                    self._workflow.starts.append(Start(node.lineno, text, read_schedule(value, given, names)))
             elif key == "params" and isinstance(value, dict):
                 self._workflow.parameters += _read_parameters(node, value)
             elif key == "dagrun_timeout" and isinstance(value, Duration) and value.seconds > 0:

@@ -17,7 +17,7 @@ from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, 
 from genesis.importers.limits import LONGEST_TEXT, MOST_EXPANSIONS, MOST_STEPS
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
-from genesis.importers.workflow import Command, Loss, Slot, Step, Workflow, WorkflowParameter
+from genesis.importers.workflow import Command, Loss, Slot, Start, Step, Workflow, WorkflowParameter
 
 __all__ = ["find_mismatch", "read_workflow"]
 
@@ -66,9 +66,9 @@ def read_workflow(source: Source) -> Workflow:
         text_of(metadata.get("name")) or text_of(metadata.get("generateName")).rstrip("-") or "workflow"
     )
     for key in ("schedule", "schedules"):
-        workflow.schedules += [(source.line("spec", key), f"schedule {each}") for each in texts_of(spec.get(key))]
+        workflow.starts += [_read_schedule(source.line("spec", key), each, spec) for each in texts_of(spec.get(key))]
     if "workflowSpec" in spec:
-        workflow.losses += source.leftover(spec, _SPEC_KEYS, *path)
+        workflow.losses += source.leftover(spec, _SPEC_KEYS | {"suspend"}, *path)
         spec, path = mapping_of(spec["workflowSpec"]), ("spec", "workflowSpec")
     workflow.losses += source.leftover(spec, _SPEC_KEYS, *path)
     workflow.deadline_s = seconds_of(spec.get("activeDeadlineSeconds"))
@@ -80,6 +80,16 @@ def read_workflow(source: Source) -> Workflow:
         workflow.parameters.append(WorkflowParameter(text_of(each.get("name")), line, default, options=options))
     _Reader(source, path, spec, workflow.parameters).read(workflow)
     return workflow
+
+
+def _read_schedule(line: int, cron: str, spec: dict[str, Any]) -> Start:
+    """Read one time of a CronWorkflow; one that is suspended is written, and starts nothing."""
+    keys: dict[str, Any] = {"cron": cron}
+    if spec.get("timezone"):
+        keys["timezone"] = text_of(spec["timezone"])
+    if text_of(spec.get("suspend", "false")) == "true":
+        keys["active"] = False
+    return Start(line, f"schedule {cron}", keys)
 
 
 class _Reader:

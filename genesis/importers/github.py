@@ -14,7 +14,7 @@ from genesis.importers.expressions import fill_expressions, find_expressions
 from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
-from genesis.importers.workflow import Command, Loop, Loss, Step, Trigger, Workflow, WorkflowParameter
+from genesis.importers.workflow import Command, Loop, Loss, Start, Step, Trigger, Workflow, WorkflowParameter
 from genesis.security.secret_names import is_secret_name
 
 __all__ = ["find_mismatch", "read_workflow"]
@@ -103,12 +103,12 @@ def _read_triggers(source: Source, value: Any, workflow: Workflow) -> None:
     for event, options in events.items():
         line = source.line("on", event) if isinstance(value, dict) else source.line("on")
         if event == "schedule":
-            workflow.schedules += [
-                (source.line("on", event, place), f"schedule {excerpt(mapping_of(each).get('cron'))}")
+            workflow.starts += [
+                _read_schedule(source.line("on", event, place), mapping_of(each))
                 for place, each in enumerate(items_of(options))
             ]
             continue
-        workflow.schedules.append((line, f"event {event}"))
+        workflow.starts.append(Start(line, f"event {event}"))
         inputs = mapping_of(mapping_of(options).get("inputs"))
         for name, raw in inputs.items():
             spec = mapping_of(raw)
@@ -120,6 +120,12 @@ def _read_triggers(source: Source, value: Any, workflow: Workflow) -> None:
             if all(name != known.name for known in workflow.parameters):
                 choices = tuple(texts_of(spec.get("options"))) if kind == "choice" else ()
                 workflow.parameters.append(WorkflowParameter(name, place, default, kind, choices))
+
+
+def _read_schedule(line: int, spec: dict[str, Any]) -> Start:
+    """Read a time table, which is in UTC unless it says otherwise."""
+    keys = {key: text_of(spec[key]) for key in ("cron", "timezone") if key in spec}
+    return Start(line, f"schedule {excerpt(spec.get('cron'))}", keys)
 
 
 class _Job:

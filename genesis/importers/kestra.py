@@ -15,7 +15,7 @@ from genesis.importers.expressions import fill_expressions, find_expressions
 from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
-from genesis.importers.workflow import Command, Loss, Slot, Step, Trigger, Workflow, WorkflowParameter
+from genesis.importers.workflow import Command, Loss, Slot, Start, Step, Trigger, Workflow, WorkflowParameter
 
 __all__ = ["find_mismatch", "read_workflow"]
 
@@ -23,6 +23,7 @@ _DEEPEST = 40
 """Keys from the root to a flowable task whose tasks are followed, in pairs; documents end at 100 levels."""
 _OPENINGS = ("{{", "{%")
 _SECRET = re.compile(r"\{\{-?\s*secret\(['\"][^'\"]*['\"]\)\s*-?\}\}\Z")
+_SCHEDULE_KEYS = {"id", "type", "description", "cron", "timezone", "inputs", "disabled"}
 _FLOW_KEYS = {
     "id", "namespace", "description", "tasks", "inputs", "triggers", "errors", "finally", "revision",
     "labels", "disabled",
@@ -70,14 +71,26 @@ def read_workflow(source: Source) -> Workflow:
         )
         workflow.parameters.append(WorkflowParameter(name, line, default, kind, options))
     for place, raw in enumerate(items_of(document.get("triggers"))):
-        spec = mapping_of(raw)
-        kind = text_of(spec.get("type")).rpartition(".")[2]
-        text = f"trigger {kind} {text_of(spec.get('cron'))}".strip()
-        workflow.schedules.append((source.line("triggers", place), text))
+        workflow.starts.append(_read_trigger(source.line("triggers", place), mapping_of(raw)))
     reader = _Reader(source, workflow.parameters)
     workflow.steps = reader.read_list(document["tasks"], ("tasks",), "", in_order=True)
     reader.add_handlers(workflow.steps, document, (), "", "The flow's ")
     return workflow
+
+
+def _read_trigger(line: int, spec: dict[str, Any]) -> Start:
+    """Read what starts the flow; a schedule with conditions of its own would start it too often without them."""
+    kind = text_of(spec.get("type")).rpartition(".")[2]
+    text = f"trigger {kind} {text_of(spec.get('cron'))}".strip()
+    if kind != "Schedule" or not spec.keys() <= _SCHEDULE_KEYS:
+        more = ", ".join(sorted(spec.keys() - _SCHEDULE_KEYS)) if kind == "Schedule" else ""
+        return Start(line, f"{text} with {more}" if more else text)
+    keys: dict[str, Any] = {key: text_of(spec[key]) for key in ("cron", "timezone") if key in spec}
+    if text_of(spec.get("disabled", "false")) == "true":
+        keys["active"] = False
+    if spec.get("inputs"):
+        keys["params"] = mapping_of(spec["inputs"])
+    return Start(line, text, keys, name=text_of(spec.get("id")))
 
 
 class _Reader:

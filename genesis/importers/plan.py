@@ -12,6 +12,7 @@ from genesis.importers.agents import AgentWriter
 from genesis.importers.fields import excerpt
 from genesis.importers.keys import STEP_KEYS
 from genesis.importers.parameters import find_parameter, is_typed, write_parameter
+from genesis.importers.schedules import write_schedules
 from genesis.importers.workflow import Command, Loss, Slot, Step, Workflow, WorkflowParameter, walk
 from genesis.model import Plan, Registry
 from genesis.model.env_name import is_env_name
@@ -146,11 +147,12 @@ class _PlanWriter:
         if self._workflow.deadline_s is not None:
             head["deadline_s"] = self._workflow.deadline_s
         parameters = {name: write_parameter(self._parameters[name]) for name in self._parameters if name in self._used}
-        for line, text in self._workflow.schedules:
-            self._lose(None, line, f"start: {text}", "left out: start the plan with genesis run, or deploy it")
+        schedules, losses = write_schedules(self._workflow.starts, self._parameters, self._used)
+        self._losses += [replace(loss, file=self._source) for loss in losses]
         for parameter in self._workflow.parameters:
             self._lose_parameter(parameter)
-        return head | ({"params": parameters} if parameters else {})
+        head |= {"params": parameters} if parameters else {}
+        return head | ({"schedules": schedules} if schedules else {})
 
     def _lose_parameter(self, parameter: WorkflowParameter) -> None:
         """Report a parameter that the plan does not have, or whose type it does not have."""

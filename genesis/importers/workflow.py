@@ -10,7 +10,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Command", "Loop", "Loss", "Role", "Slot", "Step", "Trigger", "Workflow", "WorkflowParameter", "walk"]
+__all__ = [
+    "Command",
+    "Loop",
+    "Loss",
+    "Role",
+    "Slot",
+    "Start",
+    "Step",
+    "Trigger",
+    "Workflow",
+    "WorkflowParameter",
+    "walk",
+]
 
 Trigger = Literal["all_succeeded", "all_done", "any_failed", "any_succeeded", "always"]
 """On which ends of the steps before it a step runs."""
@@ -159,6 +171,18 @@ class WorkflowParameter:
     """The texts that it may have, if the source lists them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What starts a workflow: a time table or an event."""
+
+    line: int
+    text: str
+    """What it is, in the words of the source."""
+    schedule: dict[str, Any] | None = None
+    """Keys of a schedule of the plan; None for anything else."""
+    name: str = ""
+
+
 @dataclass(slots=True)
 class Workflow:
     """A workflow of another system."""
@@ -166,8 +190,7 @@ class Workflow:
     title: str
     steps: list[Step] = field(default_factory=list)
     parameters: list[WorkflowParameter] = field(default_factory=list)
-    schedules: list[tuple[int, str]] = field(default_factory=list)
-    """What starts it, with the line: a time table or an event."""
+    starts: list[Start] = field(default_factory=list)
     deadline_s: float | None = None
     losses: list[Loss] = field(default_factory=list)
 

@@ -68,6 +68,11 @@ class Rehearsed:
     def runs_beside(self, first, other):
         return not self.starts_after(first, other) and not self.starts_after(other, first)
 
+    @property
+    def schedules(self):
+        """The schedules of the plan, without what is at its default."""
+        return [each.model_dump(mode="json", exclude_defaults=True) for each in self.imported.plan.schedules]
+
     def lost(self, line, construct):
         """The outcome of the only loss at a line with this construct in it."""
         found = [each for each in self.losses if each.line == line and construct in each.construct]

@@ -58,7 +58,50 @@ def test_bash_runs_as_airflow_runs_it_and_the_rest_are_work_orders(read):
     assert "work order" in run.lost(9, "{{ ds }}")
     assert "apart" in run.lost(8, "pool")
     assert run.tasks["end"].run_if == "all_done"
-    assert run.lost(6, 'schedule "@daily"').startswith("left out")
+    assert run.schedules == [{"name": "schedule", "cron": "0 0 * * *"}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "schedule"),
+    [
+        ('schedule="15 2 * * 1-5"', {"cron": "15 2 * * 1-5"}),
+        ('schedule_interval="@quarterly", start_date=datetime(2024, 1, 1)', {"cron": "0 0 1 */3 *"}),
+        (
+            'schedule="@hourly", start_date=pendulum.datetime(2024, 1, 1, tz="Europe/Berlin")',
+            {"cron": "0 * * * *", "timezone": "Europe/Berlin"},
+        ),
+        (
+            'schedule="0 6 * * *", default_args={"start_date": datetime(2024, 1, 1, tzinfo=ZoneInfo("Asia/Tokyo"))}',
+            {"cron": "0 6 * * *", "timezone": "Asia/Tokyo"},
+        ),
+        (
+            "schedule=timedelta(hours=6), start_date=datetime(2024, 1, 1, 3)",
+            {"interval_s": 21600, "anchor": "2024-01-01T03:00:00"},
+        ),
+        ("schedule=timedelta(hours=6), start_date=days_ago(1)", None),
+        ("schedule=timedelta(hours=6), start_date=datetime(2024, 13, 1)", None),
+        ('schedule="0 6 * * *", start_date=datetime(2024, 1, 1, tzinfo=local)', None),
+        ('schedule="0 6 * * *", start_date=datetime(2024, 1, 1, tzinfo=ZoneInfo("Nowhere"))', None),
+        ('schedule="@once"', None),
+        ("schedule=[Dataset('x')]", None),
+        ('schedule="0 6 * *"', None),
+    ],
+)
+def test_schedules_of_literals_are_carried_over_in_their_time_zone(read, arguments, schedule):
+    run = read(f'with DAG("d", {arguments}):\n    BashOperator(task_id="a", bash_command="true")\n')
+    assert run.schedules == ([{"name": "schedule", **schedule}] if schedule else [])
+    if schedule is None:
+        assert run.lost(5, "start: schedule").startswith("left out")
+
+
+def test_a_file_of_several_dags_has_no_schedule(read):
+    body = "".join(
+        f'with DAG("{name}", schedule="@daily"):\n    BashOperator(task_id="a", bash_command="true")\n'
+        for name in ("one", "two")
+    )
+    run = read(body)
+    assert run.schedules == []
+    assert len([each for each in run.losses if each.construct.startswith("start: ")]) == 2
 
 
 def test_taskflow_calls_are_dependencies_by_their_arguments(read):

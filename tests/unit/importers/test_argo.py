@@ -83,7 +83,28 @@ def test_conditions_and_recursion_are_work_orders(run):
     assert run.kind("five") == run.kind("three/c/again") == "brief"
     assert "work order" in run.lost(18, "depends: four.Failed")
     assert "work order" in run.lost(28, "the template 'rows' uses itself")
-    assert run.lost(5, "schedule 0 1 * * *").startswith("left out")
+
+
+def test_a_cron_workflow_has_schedules(run, imported):
+    assert run.schedules == [{"name": "schedule", "cron": "0 1 * * *"}]
+    body = """\
+apiVersion: argoproj.io/v1alpha1
+kind: CronWorkflow
+spec:
+  schedules: ["0 1 * * *", "0 1 * *", "@daily"]
+  timezone: Asia/Tokyo
+  suspend: true
+  concurrencyPolicy: Forbid
+  workflowSpec: {entrypoint: a, templates: [{name: a, container: {image: i, command: ["true"]}}]}
+"""
+    found = imported(body, "cron.yaml")
+    own = {"timezone": "Asia/Tokyo", "active": False}
+    assert found.schedules == [
+        {"name": "schedule", "cron": "0 1 * * *", **own},
+        {"name": "schedule-2", "cron": "@daily", **own},
+    ]
+    assert "5" in found.lost(4, "schedule 0 1 * *")
+    assert found.lost(7, "concurrencyPolicy") == "left out"
 
 
 def test_rules_conditions_and_retries_are_carried_over(imported):

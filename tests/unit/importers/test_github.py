@@ -94,7 +94,7 @@ def test_action_condition_and_expression_become_work_orders(run):
 
 def test_what_the_plan_cannot_say_is_listed_with_its_line(run):
     assert run.lost(3, "event push").startswith("left out")
-    assert run.lost(5, "schedule 5 4 * * *").startswith("left out")
+    assert run.schedules == [{"name": "schedule", "cron": "5 4 * * *"}]
     assert run.lost(14, "fail-fast of the matrix") == "the other copies run although one fails"
     assert run.lost(16, "time limit of the group: 1800 s") == "left out"
     assert "environment of Genesis" in run.lost(22, "environment: self-hosted")

@@ -135,7 +135,7 @@ tasks:
 def test_the_rest_is_listed_with_its_line(run):
     assert "environment of Genesis" in run.lost(12, "environment: ubuntu")
     assert "apart" in run.lost(6, "at most 1 at once")
-    assert run.lost(30, "Schedule 0 9 * * *").startswith("left out")
+    assert run.schedules == [{"name": "daily", "cron": "0 9 * * *"}]
     assert run.lost(3, "'day' of type DATE").startswith("left out")
 
 
@@ -191,3 +191,57 @@ def test_loop_that_cannot_be_said_exactly_is_one_group(imported, old, new):
     assert run.task("each").for_each is None
     assert run.kind("each/say") == run.kind("each/run") == "brief"
     assert run.lost(4, "Each").startswith("one task")
+
+
+_TRIGGERED = """\
+id: load
+namespace: shop
+inputs: [{id: day, type: STRING, defaults: mon}, {id: rows, type: INT, defaults: 3}]
+tasks: [{id: a, type: io.kestra.plugin.scripts.shell.Commands, commands: ["echo {{ inputs.day }} {{ inputs.rows }}"]}]
+triggers:
+"""
+
+
+@pytest.mark.parametrize(
+    ("trigger", "schedule"),
+    [
+        ('cron: "0 9 * * *"', {"cron": "0 9 * * *"}),
+        (
+            'cron: "@hourly", timezone: Europe/Paris, disabled: true',
+            {"cron": "@hourly", "timezone": "Europe/Paris", "active": False},
+        ),
+        ('cron: "0 9 * * *", inputs: {unknown: x}', "its input 'unknown' is no parameter"),
+        ('cron: "0 9 * * *", conditions: [{type: x}]', "with conditions"),
+        ('cron: "0 0 9 * * *", withSeconds: true', "with withSeconds"),
+        ('cron: "0 0 9 * * *"', "6 fields"),
+        ('cron: "0 9 * * *", timezone: Mars/Olympus', "no time zone"),
+    ],
+)
+def test_triggers_by_the_clock_are_schedules(imported, trigger, schedule):
+    kind = "io.kestra.plugin.core.trigger.Schedule"
+    run = imported(f"{_TRIGGERED}  - {{id: daily, type: {kind}, {trigger}}}\n", "load.yml")
+    if isinstance(schedule, dict):
+        assert run.schedules == [{"name": "daily", **schedule}]
+        return
+    assert run.schedules == []
+    [lost] = [each for each in run.losses if each.construct.startswith("start: ")]
+    assert schedule in f"{lost.construct} {lost.outcome}"
+
+
+def test_inputs_of_a_trigger_are_parameters_of_its_schedule(imported):
+    body = """\
+id: load
+namespace: shop
+inputs: [{id: stage, type: STRING, defaults: dev}]
+tasks:
+  - id: choose
+    type: io.kestra.plugin.core.flow.If
+    condition: "{{ inputs.stage == 'prod' }}"
+    then: [{id: yes1, type: io.kestra.plugin.core.log.Log, message: one}]
+triggers:
+  - {id: good, type: io.kestra.plugin.core.trigger.Schedule, cron: "0 9 * * *", inputs: {stage: prod}}
+  - {id: bad, type: io.kestra.plugin.core.trigger.Schedule, cron: "0 9 * * *", inputs: {stage: [1]}}
+"""
+    run = imported(body, "load.yml")
+    assert run.schedules == [{"name": "good", "cron": "0 9 * * *", "params": {"stage": "prod"}}]
+    assert "type of the parameter" in run.lost(11, "start: trigger Schedule")
