@@ -20,6 +20,7 @@ _NAMES = [
     "routing",
     "schedule",
     "startup",
+    "workflows",
 ]
 
 
@@ -34,7 +35,7 @@ def test_bench_has_the_common_flags(name, monkeypatch, capsys):
     assert all(flag in told for flag in ("--quick", "--json", "--data"))
 
 
-@pytest.mark.parametrize("name", ["planning", "routing", "schedule"])
+@pytest.mark.parametrize("name", ["planning", "routing", "schedule", "workflows"])
 def test_missing_data_is_told_with_the_flag_that_names_the_folder(name, monkeypatch, tmp_path):
     module = importlib.import_module(f"bench.{name}")
     monkeypatch.setattr(sys, "argv", [f"bench.{name}", "--quick", "--data", str(tmp_path / "none")])
