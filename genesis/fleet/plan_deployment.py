@@ -56,17 +56,14 @@ _STATES: dict[str, tuple[str, ...]] = {
 """Names of the states of a flow run by what a plan calls them."""
 _SUBJECT = "{{ deployment.name }}: {{ flow_run.state.name }}"
 _BODY = """Flow run {{ flow_run.name }} of {{ deployment.name }} is {{ flow_run.state.name }}.
-{{ flow_run.state.message }}
-{{ flow_run|ui_url }}"""
-_PAYLOAD = json.dumps(
-    {
-        "deployment": "{{ deployment.name }}",
-        "flow_run": "{{ flow_run.id }}",
-        "state": "{{ flow_run.state.name }}",
-        "url": "{{ flow_run|ui_url }}",
-    },
-    indent=2,
-)
+{{ flow_run.state.message or "" }}
+{{ flow_run|ui_url or "" }}"""
+_PAYLOAD = """{
+  "deployment": {{ deployment.name|tojson }},
+  "flow_run": {{ flow_run.id|string|tojson }},
+  "state": {{ flow_run.state.name|tojson }},
+  "url": {{ flow_run|ui_url|tojson }}
+}"""
 
 
 class DeploymentPlace(Model):
