@@ -129,6 +129,7 @@ async def test_a_plan_is_deployed_with_schedules_parameters_and_automations(site
     assert await site.deploy(_PLAN | {"notify": [{"on": ["failed", "late"], "through": block}]}) == []
 
 
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # of the library behind Prefect's Slack block
 async def test_the_example_of_the_guide_is_deployed(site):
     page = Path(__file__).parents[2] / "docs" / "guide" / "schedules.md"
     (text,) = re.findall(r"^```yaml\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
