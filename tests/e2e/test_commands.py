@@ -16,6 +16,7 @@ COMMANDS = (
     ("import",),
     ("simulate",),
     ("run",),
+    ("deploy",),
     ("resume",),
     ("deliver",),
     ("cancel",),

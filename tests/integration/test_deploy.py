@@ -283,7 +283,7 @@ async def test_a_schedule_starts_a_run_that_completes_and_notifications_are_sent
     """The whole by the command line: deployed, started by its schedule, notified of both ends, removed."""
     project = f"p{uuid4().hex[:6]}"
     work = {"kind": "command", "argv": ["sh", "-c", f"echo {{top}} >> {tmp_path}/done; exit {{code}}"]}
-    agent = {"name": "qa_agent", "task_types": ["count"], "executor": work}
+    agent = {"name": "qa_agent", "task_types": ["count"], "executor": work, "sandbox": {"write": [str(tmp_path)]}}
     agents = tmp_path / "agents.yaml"
     agents.write_text(json.dumps({"project": project, "agents": [agent]}))
     monkeypatch.setenv("GENESIS_AGENTS", str(agents))
