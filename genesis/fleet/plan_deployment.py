@@ -168,15 +168,19 @@ def deployment_of(
 
 
 def _form(plan: Plan, flow_schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema of the flow's parameters without those that the deployment sets, and with the plan's own."""
+    """Return the schema of the flow's parameters without those that the deployment sets, and with the plan's own.
+
+    Parameters of the plan files that it uses, which have a path for a name, have their values in the plan.
+    """
     properties = {name: each for name, each in flow_schema["properties"].items() if name not in _HIDDEN}
+    own = {name: each for name, each in plan.params.items() if "/" not in name}
     required = missing_parameters(plan)
     properties["params"] = {
         "title": "params",
         "type": "object",
         "description": properties["params"].get("description", ""),
         "position": properties["params"].get("position", 0),
-        "properties": {name: _property(each, at) for at, (name, each) in enumerate(plan.params.items())},
+        "properties": {name: _property(each, at) for at, (name, each) in enumerate(own.items())},
         "required": required,
         "additionalProperties": False,
     }

@@ -290,7 +290,7 @@ class _Reader:
         if not plan.tasks:
             raise _fault(self.name(file), node, f"{written!r}, which has no tasks", "GEN-USE-FILE")
         leaves, depth, prints = self.look_through(plan, path)
-        if unused := [key for key in ("budget", "deadline_s") if getattr(plan, key) is not None]:
+        if unused := [key for key in ("budget", "deadline_s", "schedules", "notify") if getattr(plan, key)]:
             self.notes[f"{' and '.join(f'`{key}`' for key in unused)} of {name} count in runs of that file only"] = None
         fingerprint = hashlib.sha256(json.dumps([value, prints], sort_keys=True).encode()).hexdigest()
         used = self._files[path] = _PlanFile(path, plan, fingerprint, leaves, depth)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from genesis.document import parse
+from genesis.document import dump_yaml, parse
 from genesis.errors import RunError, UsageError
 from genesis.fleet.desired import fleet_of
 from genesis.fleet.plan_deployment import deployment_of, place_deployment, prefect_schedule
@@ -75,6 +75,17 @@ def test_the_form_asks_for_the_parameters_of_the_plan():
     given = load_plan(_PLAN, params={"top": "x", "step": 5})
     again = deploy(plan_document(given))[1].form
     assert (again["required"], again["properties"]["params"]["properties"]["step"]["default"]) == ([], 5)
+
+
+def test_a_plan_that_uses_files_travels_whole_and_the_form_has_no_parameters_of_theirs(tmp_path):
+    task = {"id": "b", "type": "count", "description": "Count to {end}"}
+    leaf = {"version": 1, "request": "Count", "params": {"end": {}}, "tasks": [task]}
+    (tmp_path / "leaf.yaml").write_text(dump_yaml(leaf))
+    use = {"id": "a", "description": "Use it", "use": "leaf.yaml", "with": {"end": "x"}}
+    (tmp_path / "whole.yaml").write_text(dump_yaml(_PLAN | {"tasks": [use]}))
+    wanted = deploy(tmp_path / "whole.yaml")[1]
+    assert set(wanted.form["properties"]["params"]["properties"]) == {"top", "step"}
+    assert load_plan(parse(wanted.parameters["plan"])).tasks[0].subtasks[0].id == "b"
 
 
 def test_a_plan_that_is_too_large_for_prefect_is_refused():

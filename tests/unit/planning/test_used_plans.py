@@ -294,6 +294,14 @@ def test_bounds_of_the_file_are_noted_and_not_those_of_the_run(write):
     assert plan.planner_note == "`budget` and `deadline_s` of leaf.yaml count in runs of that file only"
 
 
+def test_schedules_and_notifications_of_the_file_are_noted_and_not_those_of_the_plan(write):
+    keys = {"schedules": [{"name": "d", "cron": "@daily"}], "notify": [{"on": "failed", "through": "webhook/ops"}]}
+    leaf = {"request": "r", "tasks": [{"id": "a", "description": "A"}], **keys}
+    plan = load_plan(write(top=[uses("leaf.yaml")], leaf=leaf))
+    assert (plan.schedules, plan.notify) == ((), ())
+    assert plan.planner_note == "`schedules` and `notify` of leaf.yaml count in runs of that file only"
+
+
 def test_a_document_with_everything_in_place_needs_no_file(write, tmp_path):
     path = write(top=[uses(**{"with": {"target": "x"}})], build=BUILD)
     plan = load_plan(path)
