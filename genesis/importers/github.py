@@ -124,7 +124,7 @@ def _read_triggers(source: Source, value: Any, workflow: Workflow) -> None:
 
 def _read_schedule(line: int, spec: dict[str, Any]) -> Start:
     """Read a time table, which is in UTC unless it says otherwise."""
-    keys = {key: text_of(spec[key]) for key in ("cron", "timezone") if key in spec}
+    keys: dict[str, Any] = {key: text_of(spec[key]) for key in ("cron", "timezone") if key in spec}
     return Start(line, f"schedule {excerpt(spec.get('cron'))}", keys)
 
 
