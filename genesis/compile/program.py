@@ -79,6 +79,7 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
     prints = _fingerprints(values, tree, flow, flat, agents)
     groups = [tuple(number[leaf] for leaf in group) for group in flat.groups]
     parallel, in_copies = _limit_copies(tree)
+    priorities = _priorities(tree)
     leaves = []
     for index, leaf in enumerate(order):
         sources = {reference: number[source] for reference, source in flow.sources.get(leaf, {}).items()}
@@ -89,7 +90,8 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         if agent is None or leaf not in tree.scopes:
             description = fill_text(description, values)
         own = prints[leaf]
-        place = _Place(index, after, sources, keys, escaped, own, retries, description, items, in_copies.get(leaf, ()))
+        copies, priority = in_copies.get(leaf, ()), priorities.get(leaf, 0)
+        place = _Place(index, after, sources, keys, escaped, own, retries, description, items, copies, priority)
         if agent is None:
             made = _gathering_leaf(place, node, routed, registry, default_seconds)
         else:
@@ -176,6 +178,16 @@ def _limit_copies(tree: Outline) -> tuple[dict[str, int], dict[int, tuple[str, .
     return parallel, in_copies
 
 
+def _priorities(tree: Outline) -> dict[int, int]:
+    """Return the priority of each task that has one, or stands in a composite that has one."""
+    found: dict[int, int] = {}
+    for node in tree.nodes:  # composites come before what is in them
+        own = node.task.priority
+        if own is not None or node.parent in found:
+            found[node.index] = found[node.parent] if own is None else own
+    return found
+
+
 def _agents(routed: RoutedPlan, registry: Registry, tree: Outline) -> dict[int, AgentProfile]:
     """Find the agents of all leaves that work; a `for_each` task has none itself."""
     known = {agent.name: agent for agent in registry.agents}
@@ -228,6 +240,7 @@ class _Place:
     description: str
     items: dict[str, JsonValue]
     in_copies: tuple[str, ...]
+    priority: int
 
 
 def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
@@ -274,6 +287,7 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         retry=task.retry,
         schemas=task.outputs if isinstance(task.outputs, dict) else {},
         env=task.env,
+        priority=place.priority,
     )
 
 
@@ -308,6 +322,7 @@ def _gathering_leaf(place: _Place, node: Node, routed: RoutedPlan, registry: Reg
         gathers=task.on_failure,
         for_each=task.for_each if is_open else None,
         in_copies=place.in_copies,
+        priority=place.priority,
     )
 
 

@@ -121,6 +121,8 @@ class Leaf(Model):
     """For one whose list is known only while the plan runs: that list, as it is written."""
     in_copies: tuple[str, ...] = ()
     """The copies that it is a part of and that `max_parallel` limits, by path; the task's is what comes before `/`."""
+    priority: int = 0
+    """Its own `priority`, else that of the innermost composite around it that has one."""
 
 
 class Program(Model):
@@ -166,8 +168,8 @@ class Program(Model):
 
         Returns:
             Nodes are paths, with the attributes of `Plan.graph` that leaves have, `fingerprint`, and `priority`: the
-            seconds of the longest chain that the leaf heads. The scheduler starts the largest first, unless its
-            search finds a better order.
+            seconds of the longest chain that the leaf heads. The scheduler starts the largest first, unless the
+            tasks' own `priority` differ or its search finds a better order.
         """
         from genesis.structure.task_graphs import build_program_graph  # noqa: PLC0415  # it stands on the models
 

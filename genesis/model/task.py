@@ -184,6 +184,9 @@ class Task(Model):
     """How many copies may run at once; only with `for_each`."""
     on_failure: Literal["all", "any"] = Field(default="all", exclude_if=lambda value: value == "all")
     """`all`: the task fails if a copy fails; `any`: one copy that succeeds is enough. Only with `for_each`."""
+    priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
+    """Of leaves that are ready, those with the higher priority start first; that of the composite around it if omitted,
+    else 0."""
     use: PlanReference | None = None
     """A plan file whose tasks become the subtasks; where there are subtasks, the file that they are from."""
     with_: Annotated[JsonMap, AfterValidator(_fills_a_plan)] = Field(

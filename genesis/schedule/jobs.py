@@ -40,6 +40,7 @@ class ScheduleJob:
         forgives: A failure before it counts as its own.
         in_copies: Names of the copies that it is a part of, as `task/copy`: of those of one task, no more run at once
             than `ScheduleLimits.parallel` says. A copy runs from its first start until all of its jobs have ended.
+        priority: Of ready jobs, those with the larger number start first, whatever their durations.
 
     Raises:
         ScheduleError: The duration is negative, infinite or not a number.
@@ -56,6 +57,7 @@ class ScheduleJob:
     allow_failure: bool = False
     forgives: bool = False
     in_copies: tuple[str, ...] = ()
+    priority: int = 0
 
     def __post_init__(self) -> None:
         if not (isfinite(self.duration_s) and self.duration_s >= 0):

@@ -15,7 +15,7 @@ __all__ = ["add_rules", "find_unbatched", "rank_work", "schedule_job"]
 
 def schedule_job(leaf: Leaf) -> ScheduleJob:
     """Return a leaf as the scheduler sees it, without its rule; a leaf that gathers copies has no agent."""
-    return ScheduleJob(leaf.seconds, leaf.after, leaf.agent or None, in_copies=leaf.in_copies)
+    return ScheduleJob(leaf.seconds, leaf.after, leaf.agent or None, in_copies=leaf.in_copies, priority=leaf.priority)
 
 
 def add_rules(

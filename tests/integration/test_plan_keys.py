@@ -8,6 +8,7 @@ import pytest
 from genesis.compile import compile_program
 from genesis.document import parse
 from genesis.errors import TaskError
+from genesis.pipeline import simulate
 from genesis.planning import load_plan, set_parameters
 from genesis.testing import ScriptedAgent, an_agent, route_to
 
@@ -38,6 +39,17 @@ async def test_a_task_is_retried_for_the_errors_that_its_retry_lists(workbench):
     run = await workbench.run(program, ScriptedAgent({"fetch": [listed, other]}))
     assert (run.state, [task.attempts for task in run.tasks]) == ("failed", [2, 0])
     assert run.tasks[0].error.code == "GEN-TASK-OUTPUTS"
+
+
+async def test_leaves_start_by_priority(workbench):
+    program = compile_program(*route_to(_example("priority.md"), an_agent(task_types=["build", "test"])))
+    order = ["checks/smoke", "package", "docs", "checks/spelling"]
+    timeline = simulate(program, slots=1).timeline
+    assert [each.task for each in sorted(timeline, key=lambda each: each.start_s)] == order
+    agent = ScriptedAgent()
+    run = await workbench.run(program, agent, slots=1)
+    assert run.state == "completed"
+    assert [work.path for work in agent.work] == order
 
 
 async def test_parameters_are_handed_over_with_their_types(workbench):

@@ -1,6 +1,7 @@
 """Every graph, every limit: what must hold of ranking, simulation and the state machine."""
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,6 +98,24 @@ def test_no_ready_job_is_left_while_a_slot_and_its_agent_are_free(program, data)
             if scheduler.state(job) is JobState.READY:
                 agent_full = used[work.agent] >= limits.per_agent.get(work.agent, limits.slots)
                 assert len(running) == limits.slots or agent_full
+        scheduler.finish(running.pop(data.draw(st.integers(0, len(running) - 1))))
+
+
+@settings(max_examples=100, deadline=None)
+@given(programs(), st.data())
+def test_no_job_starts_before_a_ready_one_of_its_agent_with_a_higher_priority(program, data):
+    plain, limits = program
+    jobs = [replace(job, priority=data.draw(st.integers(-2, 2))) for job in plain]
+    scheduler = Scheduler(jobs, limits, rank(jobs, limits))
+    running = []
+    while not scheduler.done:
+        taken = scheduler.take()
+        running += taken
+        for job, work in enumerate(jobs):
+            if scheduler.state(job) is JobState.READY:
+                ahead = [started for started in taken if jobs[started].agent == work.agent]
+                assert all(jobs[started].priority >= work.priority for started in ahead)
+        assert [jobs[job].priority for job in taken] == sorted((jobs[job].priority for job in taken), reverse=True)
         scheduler.finish(running.pop(data.draw(st.integers(0, len(running) - 1))))
 
 

@@ -190,3 +190,12 @@ def test_the_environment_makes_edges_and_is_part_of_the_fingerprint():
     plain, own, other = leaf({}), leaf({"A": "{a.k}"}), leaf({"A": "x"})
     assert (own.after, own.env) == ((0,), {"A": "{a.k}"})
     assert len({plain.fingerprint, own.fingerprint, other.fingerprint}) == 3
+
+
+def test_a_priority_is_that_of_the_innermost_task_with_one_and_not_in_the_fingerprint():
+    inner = _task("outer", subtasks=[_task("own", priority=3), _task("inherited")], priority=-2)
+    leaves = compile_program(_route(inner, _task("plain")), _REGISTRY).leaves
+    assert [(leaf.path, leaf.priority) for leaf in leaves] == [("outer/own", 3), ("outer/inherited", -2), ("plain", 0)]
+    without = _task("outer", subtasks=[_task("own"), _task("inherited")])
+    again = compile_program(_route(without, _task("plain")), _REGISTRY).leaves
+    assert [leaf.fingerprint for leaf in again] == [leaf.fingerprint for leaf in leaves]

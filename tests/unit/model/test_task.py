@@ -146,3 +146,9 @@ def test_variables_that_protect_the_process_are_refused(name):
 def test_a_name_that_no_shell_has_is_refused(name):
     with pytest.raises(ValidationError):
         _task(env={name: "x"})
+
+
+@pytest.mark.parametrize("priority", [-1001, 1001, 1.5, "high"])
+def test_a_priority_is_a_whole_number_within_bounds(priority):
+    with pytest.raises(ValidationError):
+        _task(priority=priority)
