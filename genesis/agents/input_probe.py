@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from genesis.agents.functions import Functions, find_function, function_problem
-from genesis.model import AgentProfile, ExecutorSpec, PythonSpec
+from genesis.model import AgentProfile, ExecutorSpec, PythonSpec, Resources
 
 __all__ = ["InputProbe"]
 
@@ -30,6 +30,10 @@ class InputProbe:
     def sandbox_gap(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
         """Report nothing: it depends on the machine that runs the task."""
         del spec, agent
+        return None
+
+    def resources(self) -> Resources | None:
+        """Return nothing: the tasks may run elsewhere."""
         return None
 
     def secret_present(self, name: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
-from genesis.model import Program
+from genesis.model import Program, Resources
 from genesis.pipeline import simulate
 from genesis.schedule import PoolCosts
 from genesis.text import duration, money
@@ -78,6 +78,7 @@ def forecast_of(
     rehearse: float | None = None,
     start_up: StartUp | None = None,
     pools: PoolCosts | None = None,
+    machine: Resources | None = None,
 ) -> Forecast:
     """Forecast a run.
 
@@ -88,6 +89,7 @@ def forecast_of(
         rehearse: Scale of a rehearsal, where durations are known and the cost is 0.
         start_up: Start-up overhead.
         pools: Overhead of work pools, where leaves run on them.
+        machine: What the machine has that runs the leaves; None where they run elsewhere.
     """
     leaves = program.leaves
     tasks = [leaf for leaf in leaves if leaf.gathers is None or leaf.for_each is not None]
@@ -96,7 +98,7 @@ def forecast_of(
     known = tuple(leaf if leaf.index in timed else leaf.model_copy(update={"seconds": 0.0}) for leaf in leaves)
     if rehearse is not None:
         known = tuple(leaf.model_copy(update={"seconds": leaf.seconds * rehearse}) for leaf in leaves)
-    predicted = simulate(program.model_copy(update={"leaves": known}), slots=slots, pools=pools)
+    predicted = simulate(program.model_copy(update={"leaves": known}), slots=slots, pools=pools, machine=machine)
     return Forecast(
         tasks=len(tasks),
         orders=len(tasks) - len(works),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -23,6 +24,7 @@ from genesis.model import (
     Task,
     TaskCopy,
 )
+from genesis.model.resources import find_lacking
 from genesis.structure import (
     Conditions,
     DataFlow,
@@ -74,7 +76,8 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
     number = {leaf: index for index, leaf in enumerate(order)}
     added = {node.index: max(rounds[node.index], routed.added.get(node.path, 0)) for node in tree.nodes}
     rules = compile_rules(tree, flow, conditions, number, added)
-    agents = _agents(routed, registry, tree)
+    known = {agent.name: agent for agent in registry.agents}
+    agents = _agents(routed, known, tree)
     values = plan_values(plan)
     prints = _fingerprints(values, tree, flow, flat, agents)
     groups = [tuple(number[leaf] for leaf in group) for group in flat.groups]
@@ -93,9 +96,9 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         copies, priority = in_copies.get(leaf, ()), priorities.get(leaf, 0)
         place = _Place(index, after, sources, keys, escaped, own, retries, description, items, copies, priority)
         if agent is None:
-            made = _gathering_leaf(place, node, routed, registry, default_seconds)
+            made = _gathering_leaf(place, node, routed, known, default_seconds)
         else:
-            made = _leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path))
+            made = _leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path, known))
         leaves.append(_with_rule(made, leaf, rules, place))
     used = {leaf.agent for leaf in leaves}
     return Program(
@@ -188,9 +191,8 @@ def _priorities(tree: Outline) -> dict[int, int]:
     return found
 
 
-def _agents(routed: RoutedPlan, registry: Registry, tree: Outline) -> dict[int, AgentProfile]:
+def _agents(routed: RoutedPlan, known: Mapping[str, AgentProfile], tree: Outline) -> dict[int, AgentProfile]:
     """Find the agents of all leaves that work; a `for_each` task has none itself."""
-    known = {agent.name: agent for agent in registry.agents}
     found: dict[int, AgentProfile] = {}
     for node in tree.leaf_nodes():
         if node.task.for_each is not None:
@@ -243,12 +245,18 @@ class _Place:
     priority: int
 
 
-def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
-    """Return the fallback agents: none for a pinned agent, or where a repetition would do harm."""
+def _fallbacks(task: Task, routed: RoutedPlan, path: str, known: Mapping[str, AgentProfile]) -> tuple[str, ...]:
+    """Return the fallback agents that have what the task needs.
+
+    There are none for a pinned agent, or where a repetition would do harm.
+    """
     route = routed.routes.get(path)
     if route is None or task.agent is not None or task.side_effects:
         return ()
-    return tuple(other.agent for other in route.alternatives)
+    names = tuple(other.agent for other in route.alternatives)
+    if task.resources is None:
+        return names
+    return tuple(name for name in names if name in known and not find_lacking(task.resources, known[name].resources))
 
 
 def _retries(task: Task, plan: Plan) -> int:
@@ -287,15 +295,17 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         retry=task.retry,
         schemas=task.outputs if isinstance(task.outputs, dict) else {},
         env=task.env,
+        resources=task.resources,
         priority=place.priority,
     )
 
 
-def _gathering_leaf(place: _Place, node: Node, routed: RoutedPlan, registry: Registry, default_seconds: float) -> Leaf:
+def _gathering_leaf(
+    place: _Place, node: Node, routed: RoutedPlan, known: Mapping[str, AgentProfile], default_seconds: float
+) -> Leaf:
     """Make the leaf of a `for_each` task itself; before its list is known it has the estimates of one copy."""
     task = node.task
     is_open = not isinstance(task, ExpandedTask)
-    known = {agent.name: agent for agent in registry.agents}
     copied = _list_leaf_tasks(task.template if isinstance(task, ExpandedTask) else task, node.path)
     works = [
         (leaf, known.get(route.agent or "") if (route := routed.routes.get(path)) else None)

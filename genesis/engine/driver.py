@@ -28,7 +28,16 @@ from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome
 from genesis.observability.instruments import REPLANS, TASKS_READY
 from genesis.observability.metrics import metrics_of_process
 from genesis.resilience.breakers import reset_command
-from genesis.schedule import JobState, ScheduleJob, ScheduleLimits, Scheduler, add_rules, rank_work, schedule_job
+from genesis.schedule import (
+    JobState,
+    ScheduleJob,
+    Scheduler,
+    add_rules,
+    find_needs,
+    rank_work,
+    schedule_job,
+    schedule_limits,
+)
 
 __all__ = ["Driver"]
 
@@ -208,20 +217,19 @@ class Driver:
     def _schedule(self) -> Scheduler:
         joins, program = self._replanner.joins, self._session.program
         work = [self._job(leaf) for leaf in self._leaves]
-        per_agent = {agent.name: agent.max_concurrency for agent in program.registry.agents}
-        limits = ScheduleLimits(self._session.slots, per_agent, program.parallel)
+        limits = schedule_limits(program, self._session.slots, self._session.machine)
         jobs = add_rules(program, work, {index: amendment.group.id for index, amendment in joins.items()})
         scheduler = Scheduler(jobs, limits, rank_work(work, jobs, limits))
         self._rules.follow(scheduler, self._leaves)
         return scheduler
 
     def _job(self, leaf: Leaf) -> ScheduleJob:
-        job = schedule_job(leaf)
+        job = schedule_job(self._leaf(leaf.index))
         if leaf.gathers is not None:
             return job
         if leaf.index in self._replanner.joins:
-            return replace(job, duration_s=0.0, agent=None)
-        return replace(job, agent=self._leaf(leaf.index).agent, early=self._session.is_brief(leaf))
+            return replace(job, duration_s=0.0, agent=None, needs=())
+        return replace(job, early=self._session.is_brief(leaf))
 
     def _begin(self, leaf: Leaf, group: asyncio.TaskGroup) -> None:
         """Run a leaf; one whose list is known now gets its copies, and waits for them without a slot."""
@@ -441,7 +449,7 @@ class Driver:
             more = {"event": "task.moved", "task": turn.leaf.path, "agent": turn.leaf.agent}
             _log.warning("task %r: %s", turn.leaf.path, turn.leaf.note, extra=more)
             at_once = self._session.program.profile(turn.leaf.agent).max_concurrency
-            self._scheduler.reassign(index, turn.leaf.agent, at_once)
+            self._scheduler.reassign(index, turn.leaf.agent, at_once, find_needs(turn.leaf))
         self._scheduler.release(index)
 
     def _report_diversion(self, turn: FailoverDecision) -> None:

@@ -9,6 +9,7 @@ from pydantic import JsonValue, SkipValidation
 from genesis.model.agent import AgentProfile, Registry
 from genesis.model.base import Model, TextMap, Usd
 from genesis.model.plan import Budget, RoutedPlan
+from genesis.model.resources import Resources
 from genesis.model.task import CacheTtl, Retry, RunIf
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ class Leaf(Model):
     """For one whose list is known only while the plan runs: that list, as it is written."""
     in_copies: tuple[str, ...] = ()
     """The copies that it is a part of and that `max_parallel` limits, by path; the task's is what comes before `/`."""
+    resources: Resources | None = None
+    """What it needs of its agent while it runs."""
     priority: int = 0
     """Its own `priority`, else that of the innermost composite around it that has one."""
 

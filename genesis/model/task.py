@@ -20,6 +20,7 @@ from genesis.model.base import Fraction, JsonMap, Model, Name, Seconds, TaskId, 
 from genesis.model.env_name import EnvName
 from genesis.model.for_each import ForEach
 from genesis.model.output_schema import OutputSchema
+from genesis.model.resources import Resources
 from genesis.model.plan_reference import PlanReference
 
 __all__ = [
@@ -184,6 +185,8 @@ class Task(Model):
     """How many copies may run at once; only with `for_each`."""
     on_failure: Literal["all", "any"] = Field(default="all", exclude_if=lambda value: value == "all")
     """`all`: the task fails if a copy fails; `any`: one copy that succeeds is enough. Only with `for_each`."""
+    resources: Resources | None = None
+    """Processors, memory, GPUs and tags that its agent must offer while it runs."""
     priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
     """Of leaves that are ready, those with the higher priority start first; that of the composite around it if omitted,
     else 0."""

@@ -56,15 +56,13 @@ class Assignment:
                 return self._to(rule.agent, group, near, rule.reason)
         return self._generic(group, near) if group.type == GENERIC else self._best(group.takers, group, near)
 
-    def _key(self, task: Task) -> tuple[str, tuple[str, ...], int | None]:
-        tokens = task.estimate.tokens if task.estimate and self._team.paid_for_tokens else None
-        return task.type, task.requires, tokens
-
     def _group(self, task: Task) -> Group:
-        key = self._key(task)
+        tokens = task.estimate.tokens if task.estimate and self._team.paid_for_tokens else None
+        key = task.type, task.requires, tokens, task.resources
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = self._team.group(*key, self._pieces)
+            made = self._team.group(task.type, task.requires, tokens, self._pieces, task.resources)
+            group = self._groups[key] = made
         return group
 
     def _route_pinned(self, task: Task, name: str, group: Group, near: _Near) -> Route:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from genesis.model import AgentProfile, ExecutorSpec, PythonSpec
+from genesis.model import AgentProfile, ExecutorSpec, PythonSpec, Resources
 
 __all__ = ["Probe"]
 
@@ -29,6 +29,10 @@ class Probe(Protocol):
 
     def input_problem(self, spec: PythonSpec, inputs: Mapping[str, JsonValue]) -> str | None:
         """Return what the executor's check finds wrong with a task's inputs, or None."""
+        ...
+
+    def resources(self) -> Resources | None:
+        """Return what the machine has that runs the tasks; None where they may run elsewhere."""
         ...
 
     def secret_present(self, name: str) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from genesis.compile import compile_program
 from genesis.document import parse
 from genesis.errors import TaskError
+from genesis.model import Registry
 from genesis.pipeline import simulate
 from genesis.planning import load_plan, set_parameters
 from genesis.testing import ScriptedAgent, an_agent, route_to
@@ -50,6 +51,15 @@ async def test_leaves_start_by_priority(workbench):
     run = await workbench.run(program, agent, slots=1)
     assert run.state == "completed"
     assert [work.path for work in agent.work] == order
+
+
+async def test_leaves_share_what_their_agent_offers(workbench):
+    agents = Registry.model_validate(parse(_YAML.findall((_GUIDE / "resources.md").read_text(encoding="utf-8"))[1]))
+    program = compile_program(*route_to(_example("resources.md"), *agents.agents))
+    assert simulate(program).makespan_s == 121
+    agent = ScriptedAgent(seconds=0.1)
+    run = await workbench.run(program, agent)
+    assert (run.state, agent.most_at_once) == ("completed", 2)
 
 
 async def test_parameters_are_handed_over_with_their_types(workbench):

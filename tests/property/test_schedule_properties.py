@@ -205,3 +205,62 @@ def test_held_blocked_and_cancelled_jobs_never_start_and_all_ends_at_last(progra
         running |= set(scheduler.take())
         scheduler.finish(running.pop())
     assert scheduler.running == scheduler.pending == 0
+
+
+@st.composite
+def programs_with_needs(draw):
+    """Jobs that need parts of up to three resources, some of them more than there is, or of one without a limit."""
+    plain, limits = draw(programs())
+    names = ["cpu", "memory", "gpu", "other"]
+    needs = st.dictionaries(st.sampled_from(names), st.integers(1, 5), max_size=2).map(lambda each: (*each.items(),))
+    jobs = [replace(job, needs=draw(needs), priority=draw(st.integers(-1, 1))) for job in plain]
+    capacity = {name: draw(st.integers(1, 4)) for name in names[:3]}
+    return jobs, replace(limits, capacity=capacity)
+
+
+def used(jobs, running, capacity):
+    found = Counter()
+    for job in running:
+        for name, amount in jobs[job].needs:
+            found[name] += min(amount, capacity.get(name, amount))
+    return {name: amount for name, amount in found.items() if name in capacity}
+
+
+@settings(max_examples=200, deadline=None)
+@given(programs_with_needs(), st.data())
+def test_resources_are_never_exceeded_every_plan_ends_and_no_room_is_left_without_a_reason(program, data):
+    jobs, limits = program
+    scheduler = Scheduler(jobs, limits, rank(jobs, limits))
+    running, started = [], []
+    while not scheduler.done:
+        taken = scheduler.take()
+        running += taken
+        started += taken
+        in_use = used(jobs, running, limits.capacity)
+        assert all(in_use[name] <= limits.capacity[name] for name in in_use)
+        assert running
+        waiting = [job for job in range(len(jobs)) if scheduler.state(job) is JobState.READY]
+        agents = Counter(jobs[job].agent for job in running)
+        may = [job for job in waiting if agents[jobs[job].agent] < limits.per_agent.get(jobs[job].agent, limits.slots)]
+        for job in may if len(running) < limits.slots else ():
+            wanted = used(jobs, [job], limits.capacity)
+            short = any(in_use.get(name, 0) + amount > limits.capacity[name] for name, amount in wanted.items())
+            kept = [
+                other
+                for other in may
+                if jobs[other].priority > jobs[job].priority and wanted.keys() & used(jobs, [other], limits.capacity)
+            ]
+            assert short or kept
+        scheduler.finish(running.pop(data.draw(st.integers(0, len(running) - 1))))
+    assert sorted(started) == list(range(len(jobs)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(programs_with_needs())
+def test_a_simulation_with_resources_completes_within_them(program):
+    jobs, limits = program
+    timeline = simulate_jobs(jobs, limits)
+    for now in timeline.start_s:
+        at_once = [j for j in range(len(jobs)) if timeline.start_s[j] <= now < timeline.end_s[j]]
+        in_use = used(jobs, at_once, limits.capacity)
+        assert all(in_use[name] <= limits.capacity[name] for name in in_use)

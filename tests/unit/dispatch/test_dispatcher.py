@@ -9,6 +9,7 @@ from prefect.exceptions import ObjectNotFound
 
 from genesis.dispatch.dispatcher import Dispatcher
 from genesis.errors import ServiceError
+from genesis.testing.plans import a_task
 
 FLOW_RUN, SOURCE = uuid4(), uuid4()
 
@@ -27,6 +28,9 @@ class Known:
 
     async def trouble(self, _pool):
         return self.told
+
+    async def find_job_variables(self, _pool, resources):
+        return {} if resources is None else {"memory_mb": resources.memory}
 
     def forget(self, pool):
         self.forgotten.append(pool)
@@ -57,8 +61,8 @@ def dispatch(make, line, api):
         ),
     )
 
-    async def dispatched(pools, attempt=1, **how):
-        run = make(**how)
+    async def dispatched(pools, attempt=1, resources=None, **how):
+        run = make(a_task("a", resources=resources), **how)
         made = Dispatcher(line, pools, run.session, FLOW_RUN)
         return await made.dispatch(run.program.leaves, attempt, [SOURCE])
 
@@ -141,3 +145,12 @@ async def test_a_missing_deployment_fails_at_once_or_after_the_timeout(dispatch,
         await dispatch(Known(None), **how)
     assert caught.value.hint == "run: this"
     await waiting
+
+
+async def test_the_flow_run_of_a_leaf_with_needs_has_job_variables(dispatch, api):
+    await dispatch(Known(uuid4()))
+    await dispatch(Known(uuid4()), resources={"memory": 100})
+    assert [each["job_variables"] for each in bodies(api, "create_flow_run_from_deployment")] == [
+        None,
+        {"memory_mb": 100},
+    ]
