@@ -296,6 +296,7 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         schemas=task.outputs if isinstance(task.outputs, dict) else {},
         env=task.env,
         resources=task.resources,
+        mutex=task.mutex,
         priority=place.priority,
     )
 

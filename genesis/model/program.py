@@ -124,6 +124,8 @@ class Leaf(Model):
     """The copies that it is a part of and that `max_parallel` limits, by path; the task's is what comes before `/`."""
     resources: Resources | None = None
     """What it needs of its agent while it runs."""
+    mutex: str | None = None
+    """No two leaves with the same one run at once, in whatever runs they are."""
     priority: int = 0
     """Its own `priority`, else that of the innermost composite around it that has one."""
 

@@ -187,6 +187,8 @@ class Task(Model):
     """`all`: the task fails if a copy fails; `any`: one copy that succeeds is enough. Only with `for_each`."""
     resources: Resources | None = None
     """Processors, memory, GPUs and tags that its agent must offer while it runs."""
+    mutex: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]+$", max_length=100)] | None = None
+    """No two tasks with the same mutex run at once, in whatever runs they are."""
     priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
     """Of leaves that are ready, those with the higher priority start first; that of the composite around it if omitted,
     else 0."""

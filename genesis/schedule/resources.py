@@ -12,18 +12,19 @@ _MACHINE = "this machine"
 
 
 def find_needs(leaf: Leaf) -> tuple[tuple[str, int], ...]:
-    """Return what a leaf uses while its agent runs it: of what the agent offers, and of the machine.
+    """Return what a leaf uses while its agent runs it: of what the agent offers, of the machine, and its mutex.
 
     Returns:
-        Names of counters and amounts: thousandths of a processor, bytes, GPUs.
+        Names of counters and amounts: thousandths of a processor, bytes, GPUs, 1 of a mutex.
     """
-    if leaf.resources is None:
+    if leaf.resources is None and leaf.mutex is None:
         return ()
-    return tuple(
+    needs = [
         (f"{kind} of {holder}", amount)
         for kind, amount in _list_amounts(leaf.resources)
         for holder in (f"agent {leaf.agent}", _MACHINE)
-    )
+    ]
+    return tuple(needs) if leaf.mutex is None else (*needs, (f"mutex {leaf.mutex}", 1))
 
 
 def find_capacity(program: Program, machine: Resources | None) -> dict[str, int]:
@@ -33,16 +34,16 @@ def find_capacity(program: Program, machine: Resources | None) -> dict[str, int]
         program: Its registry has what the agents offer.
         machine: What the machine has that runs the leaves; None where they run elsewhere.
     """
+    mutexes = {f"mutex {leaf.mutex}": 1 for leaf in program.leaves if leaf.mutex is not None}
     offers = {f"agent {agent.name}": agent.resources for agent in program.registry.agents} | {_MACHINE: machine}
-    return {
-        f"{kind} of {holder}": amount
-        for holder, offer in offers.items()
-        if offer is not None
-        for kind, amount in _list_amounts(offer)
+    return mutexes | {
+        f"{kind} of {holder}": amount for holder, offer in offers.items() for kind, amount in _list_amounts(offer)
     }
 
 
-def _list_amounts(resources: Resources) -> Iterator[tuple[str, int]]:
+def _list_amounts(resources: Resources | None) -> Iterator[tuple[str, int]]:
+    if resources is None:
+        return
     if resources.cpu is not None:
         yield "cpu", max(1, round(resources.cpu * 1000))
     if resources.memory is not None:

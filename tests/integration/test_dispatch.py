@@ -928,3 +928,21 @@ async def test_a_leaf_with_resources_has_a_flow_run_of_its_own_with_the_job_vari
     assert [text for text in run.said if "job variable" in text] == [
         f"pool {pool!r} has no job variable for cpu: its workers are not told what tasks need of it"
     ]
+
+
+async def test_leaves_with_a_mutex_hold_it_while_their_flow_runs_work_and_share_none(bench):
+    name, seen = f"m-{uuid4().hex[:6]}", []
+
+    async def work(leaf, _flow_run):
+        limit = await run.client.read_global_concurrency_limit_by_name(f"mutex:{name}")
+        seen.append((leaf.path, limit.active_slots))
+        return make_outcome(leaf)
+
+    run = await bench(a_task("a", mutex=name), a_task("b", after=("a",), mutex=name), a_task("c", mutex=name))
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(work).at_work():
+        ending = await run.drive(place, outcomes)
+    assert ending.state == "completed"
+    assert sorted(seen) == [("a", 1), ("b", 1), ("c", 1)]
+    assert all(len(child.parameters["tasks"]) == 1 for child in await run.children())
+    assert (await run.client.read_global_concurrency_limit_by_name(f"mutex:{name}")).active_slots == 0

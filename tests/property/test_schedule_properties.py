@@ -264,3 +264,15 @@ def test_a_simulation_with_resources_completes_within_them(program):
         at_once = [j for j in range(len(jobs)) if timeline.start_s[j] <= now < timeline.end_s[j]]
         in_use = used(jobs, at_once, limits.capacity)
         assert all(in_use[name] <= limits.capacity[name] for name in in_use)
+
+
+@settings(max_examples=100, deadline=None)
+@given(programs(), st.data())
+def test_jobs_of_one_mutex_never_overlap(program, data):
+    plain, limits = program
+    mutexes = [data.draw(st.sampled_from([None, "mutex x", "mutex y"])) for _ in plain]
+    jobs = [replace(job, needs=((name, 1),) if name else ()) for job, name in zip(plain, mutexes, strict=True)]
+    timeline = simulate_jobs(jobs, replace(limits, capacity={"mutex x": 1, "mutex y": 1}))
+    for now in timeline.start_s:
+        at_once = [j for j in range(len(jobs)) if timeline.start_s[j] <= now < timeline.end_s[j]]
+        assert max(Counter(mutexes[job] for job in at_once if mutexes[job]).values(), default=0) <= 1

@@ -76,3 +76,8 @@ def test_a_scheduler_that_takes_over_counts_what_runs():
     assert after.take() == [2]
     after.finish(0)
     assert after.take() == [1]
+
+
+def test_leaves_of_one_mutex_are_simulated_one_after_the_other():
+    tasks = [lasts("a", mutex="x"), lasts("b", 2, mutex="x"), lasts("c", mutex="y"), lasts("d")]
+    assert of(simulate(a_program(*tasks))) == [2, 0, 0, 0]

@@ -45,3 +45,14 @@ def test_a_composite_has_no_resources_of_its_own(find):
     tasks = [{**task(cpu=1)[0], "subtasks": [{"id": "b", "type": "test", "description": "Test the lexer"}]}]
     [found] = find("GEN-COMPOSITE-SETTINGS", tasks, agents=[agent("any")])
     assert found.evidence == {"settings": ["resources"]}
+
+
+def test_a_mutex_on_a_composite_is_an_error_and_on_a_leaf_with_copies_it_is_not(find):
+    part = {"id": "b", "type": "test", "description": "Test the lexer", "mutex": "x"}
+    tasks = [
+        {"id": "a", "description": "Test all", "mutex": "db", "subtasks": [part]},
+        {**part, "id": "c", "for_each": [1, 2]},
+    ]
+    [found] = find("GEN-MUTEX-COMPOSITE", tasks, agents=[agent("any")])
+    assert (found.severity, found.task) == ("error", "a")
+    assert found.message == "composite 'a' has the mutex 'db', which only leaves can hold"
