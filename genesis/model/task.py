@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -24,6 +25,7 @@ from genesis.model.resources import Resources
 from genesis.model.plan_reference import PlanReference
 
 __all__ = [
+    "HIGHEST_PRIORITY",
     "Alternative",
     "CacheTtl",
     "Estimate",
@@ -34,12 +36,21 @@ __all__ = [
     "Task",
     "TaskCopy",
     "TaskId",
+    "is_mutex",
 ]
 
 RunIf = Literal["all_succeeded", "all_done", "any_failed", "any_succeeded", "always"]
 """How the tasks before a task must have ended so that it runs. A task that was skipped by its own condition has neither
 succeeded nor failed; one that was skipped since another failed counts as failed."""
+HIGHEST_PRIORITY = 1000
 _LONGEST_DELAY_S = 3600.0
+_MUTEX = r"^[A-Za-z0-9_.\-]+$"
+_LONGEST_MUTEX = 100
+
+
+def is_mutex(name: str) -> bool:
+    """Whether a task may have a mutex of this name."""
+    return re.fullmatch(_MUTEX, name) is not None and len(name) <= _LONGEST_MUTEX
 
 
 class Estimate(Model):
@@ -187,9 +198,9 @@ class Task(Model):
     """`all`: the task fails if a copy fails; `any`: one copy that succeeds is enough. Only with `for_each`."""
     resources: Resources | None = None
     """Processors, memory, GPUs and tags that its agent must offer while it runs."""
-    mutex: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]+$", max_length=100)] | None = None
+    mutex: Annotated[str, Field(pattern=_MUTEX, max_length=_LONGEST_MUTEX)] | None = None
     """No two tasks with the same mutex run at once, in whatever runs they are."""
-    priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
+    priority: Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)] | None = None
     """Of leaves that are ready, those with the higher priority start first; that of the composite around it if omitted,
     else 0."""
     use: PlanReference | None = None
