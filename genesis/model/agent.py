@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from genesis.model.base import Fraction, Model, Text, TextMap, Usd
 from genesis.model.env_name import VariableName
-from genesis.model.sandbox import Sandbox, SandboxRules
 from genesis.model.resources import Resources
+from genesis.model.sandbox import Sandbox, SandboxRules
 from genesis.model.scalars import plain_value
 
 __all__ = [

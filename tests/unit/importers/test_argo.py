@@ -280,7 +280,8 @@ spec:
 
 
 def _container(**more):
-    return json.dumps({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "spec": {"entrypoint": "main", "templates": [
+    head = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow"}
+    return json.dumps({**head, "spec": {"entrypoint": "main", "templates": [
         {"name": "main", "steps": [[{"name": "a", "template": "run"}]]},
         {"name": "run", "container": {"command": ["make"], **more.pop("container", {})}, **more},
     ]}})  # fmt: skip
