@@ -40,8 +40,8 @@ class ReadyQueue:
     """
 
     __slots__ = (
-        "_ahead", "_blocked", "_free", "_groups", "_heaps", "_kept_back", "_of_agent", "_of_place", "_of_resource",
-        "_offered", "_offers", "_queued", "_rooms",
+        "_agents", "_ahead", "_blocked", "_free", "_heaps", "_kept_back", "_needs", "_of_agent", "_of_place",
+        "_of_resource", "_offered", "_offers", "_priorities", "_queued", "_rooms",
     )  # fmt: skip
 
     def __init__(self, of_place: list[int], groups: list[Group], rooms: list[int], capacity: list[int]) -> None:
@@ -51,7 +51,10 @@ class ReadyQueue:
         self._blocked = bytearray(len(rooms))
         self._queued = bytearray(len(of_place))
         self._offers: list[int] = []
-        self._groups: list[Group] = []
+        self._agents: list[int] = []
+        self._needs: list[tuple[tuple[int, int], ...]] = []
+        self._priorities: list[int] = []
+        """Of each group."""
         self._heaps: list[list[int]] = []
         self._offered: list[int] = []
         self._ahead: list[list[int]] = []
@@ -93,7 +96,9 @@ class ReadyQueue:
             if self._queued[place] and self._open(group):
                 heappop(self._heaps[group])
                 self._queued[place] = False
-                self._use(group)
+                self._rooms[self._agents[group]] -= 1
+                if self._needs[group]:
+                    self._use(group)
                 self._offer(group)
                 return place
             self._offer(group)
@@ -103,6 +108,7 @@ class ReadyQueue:
         """Pop a given place from the queue, and count it as `pop` does."""
         group = self._of_place[place]
         self._queued[place] = False
+        self._rooms[self._agents[group]] -= 1
         self._use(group)
         if self._offered[group] == place:
             self._offered[group] = _NO_OFFER
@@ -110,9 +116,10 @@ class ReadyQueue:
 
     def leave(self, place: int) -> None:
         """Release what `pop` counted, once the job has ended."""
-        agent, needs, _ = self._groups[self._of_place[place]]
+        left = self._of_place[place]
+        agent = self._agents[left]
         self._rooms[agent] += 1
-        for resource, amount in needs:
+        for resource, amount in self._needs[left]:
             self._free[resource] += amount
             for group in self._of_resource[resource]:
                 self._offer(group)
@@ -128,13 +135,15 @@ class ReadyQueue:
 
     def add_group(self, group: Group) -> int:
         """Add a group, and return its number."""
-        number = len(self._groups)
+        number = len(self._agents)
         sharing = {other for resource, _ in group.needs for other in self._of_resource[resource]}
-        self._ahead.append([other for other in sorted(sharing) if self._groups[other].priority > group.priority])
+        self._ahead.append([other for other in sorted(sharing) if self._priorities[other] > group.priority])
         for other in sharing:
-            if self._groups[other].priority < group.priority:
+            if self._priorities[other] < group.priority:
                 self._ahead[other].append(number)
-        self._groups.append(group)
+        self._agents.append(group.agent)
+        self._needs.append(group.needs)
+        self._priorities.append(group.priority)
         self._heaps.append([])
         self._offered.append(_NO_OFFER)
         self._of_agent[group.agent].append(number)
@@ -174,12 +183,12 @@ class ReadyQueue:
             self._offer(group)
 
     def _open(self, group: int) -> bool:
-        agent, needs, _ = self._groups[group]
-        return self._rooms[agent] > 0 and not self._blocked[agent] and (not needs or self._fits(group))
+        agent = self._agents[group]
+        return self._rooms[agent] > 0 and not self._blocked[agent] and (not self._needs[group] or self._fits(group))
 
     def _fits(self, group: int) -> bool:
         """Whether there is enough of what a group needs, and nothing of a higher priority waits for that."""
-        if any(self._free[resource] < amount for resource, amount in self._groups[group].needs):
+        if any(self._free[resource] < amount for resource, amount in self._needs[group]):
             return False
         if any(self._is_waiting(other) for other in self._ahead[group]):
             self._kept_back.add(group)
@@ -188,13 +197,11 @@ class ReadyQueue:
 
     def _is_waiting(self, group: int) -> bool:
         """Whether a group has a ready job that waits for resources only, or for nothing."""
-        agent = self._groups[group].agent
+        agent = self._agents[group]
         return self._rooms[agent] > 0 and not self._blocked[agent] and self._first(group) is not None
 
     def _use(self, group: int) -> None:
-        agent, needs, _ = self._groups[group]
-        self._rooms[agent] -= 1
-        for resource, amount in needs:
+        for resource, amount in self._needs[group]:
             self._free[resource] -= amount
 
     def _waits(self, place: int, group: int) -> bool:
@@ -202,10 +209,13 @@ class ReadyQueue:
 
     def _first(self, group: int) -> int | None:
         """Return the best place of a group that is in the queue."""
-        heap = self._heaps[group]
-        while heap and not self._waits(heap[0], group):
+        heap, queued, of_place = self._heaps[group], self._queued, self._of_place
+        while heap:
+            first = heap[0]
+            if queued[first] and of_place[first] == group:
+                return first
             heappop(heap)
-        return heap[0] if heap else None
+        return None
 
     def _offer(self, group: int) -> None:
         if not self._open(group):

@@ -107,7 +107,7 @@ class Scheduler:
         self._groups: dict[Group, int] = {}
         self._capacity = [*limits.capacity.values()]
         self._resources = {name: number for number, name in enumerate(limits.capacity)}
-        of_place = [self._find_group(jobs[job]) for job in self._order]
+        of_place = self._find_groups(jobs)
         rooms = [limits.slots if name is None else limits.per_agent.get(name, limits.slots) for name in self._agents]
         self._queue = ReadyQueue(of_place, [*self._groups], rooms, self._capacity)
         for job in [job for job, count in enumerate(self._missing) if not count]:
@@ -454,6 +454,20 @@ class Scheduler:
             ScheduleError: No job has this agent.
         """
         self._queue.unblock(self._agent(agent))
+
+    def _find_groups(self, jobs: Sequence[ScheduleJob]) -> list[int]:
+        """Return the group of each place; jobs without needs are in that of their agent."""
+        plain: dict[str | None, int] = {}
+        found: list[int] = []
+        for index in self._order:
+            job = jobs[index]
+            number = None if job.needs else plain.get(job.agent)
+            if number is None:
+                number = self._find_group(job)
+                if not job.needs:
+                    plain[job.agent] = number
+            found.append(number)
+        return found
 
     def _find_group(self, job: ScheduleJob) -> int:
         """Return the number of the group of a job: of those that have the same agent, needs and priority."""
