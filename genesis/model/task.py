@@ -21,8 +21,8 @@ from genesis.model.base import Fraction, JsonMap, Model, Name, Seconds, TaskId, 
 from genesis.model.env_name import EnvName
 from genesis.model.for_each import ForEach
 from genesis.model.output_schema import OutputSchema
-from genesis.model.resources import Resources
 from genesis.model.plan_reference import PlanReference
+from genesis.model.resources import Resources
 
 __all__ = [
     "HIGHEST_PRIORITY",
