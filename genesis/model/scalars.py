@@ -80,6 +80,8 @@ def plain_value(value: Any) -> Any:
     Raises:
         ValueError: It holds a number that JSON does not have, or is nested too deeply.
     """
+    if type(value) is dict and all(map(_is_plain, value)) and all(map(_is_plain, value.values())):
+        return value  # nearly all inputs are flat maps of plain texts
     if is_deeper(value, DEEPEST):
         raise ValueError(f"it is nested deeper than {DEEPEST} levels")
     return _plain(value)
@@ -96,8 +98,12 @@ def is_deeper(value: Any, most: int) -> bool:
     return True
 
 
+def _is_plain(value: Any) -> bool:
+    return type(value) is str and value.isascii()
+
+
 def _plain(value: Any) -> Any:
-    if type(value) is str:  # nearly all inputs are plain texts
+    if type(value) is str:
         return encodable(value)
     if isinstance(value, list):
         return [_plain(item) for item in value]

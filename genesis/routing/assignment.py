@@ -36,6 +36,7 @@ class Assignment:
         self._names = [agent.name for agent in team.agents]
         self._room = [1.0 / agent.max_concurrency for agent in team.agents]
         self._pressure = [max(0, load.get(agent.name, 0)) / agent.max_concurrency for agent in team.agents]
+        self._paid_for_tokens = team.paid_for_tokens
         self._groups: dict[object, Group] = {}
         self._pieces = team.pieces()
 
@@ -56,12 +57,9 @@ class Assignment:
                 return self._to(rule.agent, group, near, rule.reason)
         return self._generic(group, near) if group.type == GENERIC else self._best(group.takers, group, near)
 
-    def _key(self, task: Task) -> tuple[str, tuple[str, ...], int | None]:
-        tokens = task.estimate.tokens if task.estimate and self._team.paid_for_tokens else None
-        return task.type, task.requires, tokens
-
     def _group(self, task: Task) -> Group:
-        key = self._key(task)
+        tokens = task.estimate.tokens if self._paid_for_tokens and task.estimate else None
+        key = (task.type, task.requires, tokens)
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = self._team.group(*key, self._pieces)

@@ -104,7 +104,7 @@ def splits(reference: str) -> Iterator[tuple[str, str]]:
             yield reference[:end], reference[end + 1 :]
 
 
-def fillable(task: Task) -> Mapping[str, JsonValue]:
+def fillable(task: Task) -> dict[str, JsonValue]:
     """Return the inputs of a task that may hold references."""
     if not task.literal_inputs:
         return task.inputs
@@ -113,7 +113,7 @@ def fillable(task: Task) -> Mapping[str, JsonValue]:
 
 def referring(task: Task) -> JsonValue:
     """Return all of a task that may hold references to variables and results: its inputs and its environment."""
-    inputs = dict(fillable(task))
+    inputs = fillable(task)
     return [inputs, dict(task.env)] if task.env else inputs
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -118,10 +118,16 @@ class PlanFacts:
         times = self.copies.times
         return sum(times.get(node.index, 1) for node in self.leaves) if times else len(self.leaves)
 
-    @cached_property
-    def assigned(self) -> list[tuple[Node, AgentProfile]]:
+    @property
+    def assigned(self) -> Iterator[tuple[Node, AgentProfile]]:
         """The leaves that have an agent, with it."""
-        return [(node, agent) for node in self.leaves if (agent := self.agent_of[node.index]) is not None]
+        return zip(*self._assigned, strict=True)
+
+    @cached_property
+    def _assigned(self) -> tuple[list[Node], list[AgentProfile]]:
+        # No list of pairs: so many objects that live long make the garbage collector read the whole plan once more.
+        nodes = [node for node in self.leaves if self.agent_of[node.index] is not None]
+        return nodes, [agent for node in nodes if (agent := self.agent_of[node.index]) is not None]
 
     @cached_property
     def executors(self) -> list[tuple[Node, AgentProfile, ExecutorSpec]]:
