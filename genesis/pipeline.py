@@ -381,19 +381,20 @@ def route_group(program: Program, group: Task) -> Task:
     return with_routes(group, "")
 
 
-def amend_program(program: Program, amendment: Amendment, settings: Settings, probe: Probe | None = None) -> Program:
-    """Return the program with one more amendment, validated like any plan.
+def amend_program(
+    program: Program, amendments: Sequence[Amendment], settings: Settings, probe: Probe | None = None
+) -> Program:
+    """Return the program with more amendments, validated once for all of them, like any plan.
 
     Raises:
-        PlanInvalidError: Validation found an error in the amendment or in the amended plan.
+        PlanInvalidError: Validation found an error in an amendment or in the amended plan.
     """
-    routed = apply_amendments(program.source, (amendment,))
+    routed = apply_amendments(program.source, amendments)
     report = check_plan(routed, program.registry, settings, probe, planned=False)
-    inside = f"{amendment.task if amendment.kind == 'for_each' else amendment.group.id}/"
+    tasks = {each.task for each in amendments}
+    inside = tuple(f"{each.task if each.kind == 'for_each' else each.group.id}/" for each in amendments)
     new = tuple(
-        each
-        for each in report.diagnostics
-        if not each.task or each.task == amendment.task or each.task.startswith(inside)
+        each for each in report.diagnostics if not each.task or each.task in tasks or each.task.startswith(inside)
     )
     refuse_invalid(report.model_copy(update={"diagnostics": new, "ok": all(each.severity != "error" for each in new)}))
     return compile_program(routed, program.registry, default_seconds=settings.run.default_seconds)

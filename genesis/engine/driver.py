@@ -207,6 +207,7 @@ class Driver:
 
     def _schedule(self) -> Scheduler:
         joins, program = self._replanner.joins, self._session.program
+        self._scheduled = program
         work = [self._job(leaf) for leaf in self._leaves]
         per_agent = {agent.name: agent.max_concurrency for agent in program.registry.agents}
         limits = ScheduleLimits(self._session.slots, per_agent, program.parallel)
@@ -366,6 +367,9 @@ class Driver:
         if self._scheduler.state(leaf.index) is JobState.CANCELLED:  # the run was stopped meanwhile
             for each in new:
                 self._cancel_unstarted(each.index)
+            return
+        if self._scheduled is program:  # another leaf's change came into force together with this one's
+            self._scheduler.release(leaf.index)
             return
         scheduler = self._schedule()
         scheduler.take_over(self._scheduler)
