@@ -57,6 +57,7 @@ __all__ = [
     "check_plan",
     "compile_prepared",
     "count_work",
+    "find_left_out",
     "make_plan",
     "plan_within",
     "prepare",
@@ -289,6 +290,16 @@ def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = Non
             for leaf, start, end in zip(program.leaves, timeline.start_s, timeline.end_s, strict=True)
         ),
     )
+
+
+def find_left_out(program: Program) -> set[int]:
+    """Find the leaves that their rules and conditions leave out if nothing fails, as `simulate` does."""
+    if not any(leaf.rule for leaf in program.leaves):
+        return set()
+    jobs = add_rules(program, [schedule_job(leaf) for leaf in program.leaves])
+    limits = ScheduleLimits(len(jobs))
+    timeline = simulate_jobs(jobs, limits, [0] * len(jobs), false=_find_false_conditions(program))
+    return {job for job in timeline.left_out if job < len(program.leaves)}
 
 
 def _find_false_conditions(program: Program) -> list[int]:

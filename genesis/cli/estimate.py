@@ -11,6 +11,7 @@ from typing import Literal
 
 from genesis.model import Leaf, Outcome, Program
 from genesis.model.run import utc_now
+from genesis.pipeline import find_left_out
 from genesis.schedule import PoolCosts, ScheduleLimits, rank, schedule_job, simulate_jobs
 
 __all__ = ["TimeLeft", "format_time_left"]
@@ -64,6 +65,8 @@ class TimeLeft:
         self._priorities: list[int] = []
         self._index: dict[str, int] = {}
         self._final: set[int] = set()
+        self._left_out: set[int] = set()
+        """Leaves that do not run if nothing fails."""
         self._since: dict[int, datetime] = {}
         self._actual_s = 0.0
         self._estimated_s = 0.0
@@ -78,6 +81,7 @@ class TimeLeft:
         self._priorities = rank(jobs, self._limits)
         self._index = {leaf.path: leaf.index for leaf in leaves}
         self._final |= set(finished)
+        self._left_out = find_left_out(program)
         self._leaves = leaves
         self._looked = None
 
@@ -119,7 +123,7 @@ class TimeLeft:
         """Number of remaining leaves whose duration is known: all of them once finished leaves have set the pace."""
         if self._scale != 1.0 or self._estimated_s > 0:
             return "all"
-        known = {leaf.seconds_known for leaf in self._leaves if leaf.index not in self._final}
+        known = {leaf.seconds_known for leaf in self._list_left(dict(self._since))}
         return "" if True not in known else "some" if False in known else "all"
 
     def estimate_left(self) -> tuple[float, bool]:
@@ -135,10 +139,15 @@ class TimeLeft:
         self._looked = _Looked(at, left_s, overdue, self._clock() - at)
         return left_s, overdue
 
+    def _list_left(self, running: Collection[int]) -> list[Leaf]:
+        """List the leaves that are running, or have not ended and run if nothing fails."""
+        gone = (self._final | self._left_out).difference(running)
+        return [leaf for leaf in self._leaves if leaf.index not in gone]
+
     def _simulate_rest(self) -> tuple[float, bool]:
         """Simulate the remaining leaves, those that are running first."""
-        leaves, final, running = self._leaves, set(self._final), dict(self._since)
-        left = [leaf for leaf in leaves if leaf.index not in final]
+        running = dict(self._since)
+        left = self._list_left(running)
         place = {leaf.index: count for count, leaf in enumerate(left)}
         pace, now = self.pace * self._scale, self._now()
         jobs, priorities, overdue = [], [], False

@@ -164,8 +164,8 @@ def simulation_view(simulation: Simulation, forecast: Forecast, default_s: float
         f"work {duration(simulation.total_work_s)}{cost_in_words(forecast)}"
     )
     parts.append(Text(total, style="bold"))
-    if guessed := forecast.tasks - forecast.timed:
-        which = f"{guessed:,} of {count(forecast.tasks, 'task')} have no" if forecast.timed else "No task has an"
+    if guessed := forecast.works - forecast.timed:
+        which = f"{guessed:,} of {count(forecast.works, 'task')} have no" if forecast.timed else "No task has an"
         parts.append(Text(f"{which} estimate; each counts as {default_s:g} s", style="yellow"))
     return Group(*parts)
 

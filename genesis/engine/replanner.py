@@ -157,7 +157,7 @@ class Replanner:
         return request.failed
 
     async def _add_copies(self, requests: list[_CopyRequest]) -> None:
-        """Create the copies of these tasks together; where that is refused, of each alone, so that it has its own end."""
+        """Create the copies of these tasks together; where that is refused, of each alone: each has its own end."""
         session = self._session
         room = session.settings.limits.leaves - count_work(session.program)
         try:

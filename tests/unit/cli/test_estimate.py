@@ -182,3 +182,14 @@ def test_tasks_that_ended_and_timers_tell_of_the_others(an_outcome):
     rehearsed = TimeLeft(2, 0.1)
     rehearsed.begin(a_program(a_task("a")))
     assert rehearsed.known == "all"
+
+
+def test_what_the_plan_leaves_out_is_not_left_until_it_runs_after_all(an_outcome):
+    mend = a_task("mend", after=("a",), run_if="any_failed", estimate={"seconds": 30})
+    watched = Watched(task("a", 10), mend, a_task("b", when="1 == 2", estimate={"seconds": 50}))
+    assert watched.time_left.estimate_left() == (10, False)
+    watched.starts(an_outcome, "a")
+    watched.after(10)
+    watched.ends(an_outcome, "a", "failed")
+    watched.starts(an_outcome, "mend")
+    assert watched.time_left.estimate_left() == (30, False)
