@@ -21,6 +21,8 @@ class WantedRun:
     state: str
     states: dict[str, str]
     """State of each leaf, by path; that of a finished leaf is `completed`."""
+    redone: frozenset[str] = frozenset()
+    """Leaves that run because another one failed: where a resume does that one again, it does these, too."""
 
     @property
     def acting(self) -> set[str]:
@@ -73,4 +75,5 @@ def keys_plan(name: str, database: str, rng: random.Random, *, fails: bool) -> W
     states |= {f"check/2-c-{_ALWAYS}": "failed", "few": "skipped", "optional": "failed"}
     states |= {"risky": "failed"} if fails else {"mend": "skipped"}
     document = {"version": 1, "request": f"Chaos {name}", "tasks": tasks}
-    return WantedRun(document, "failed" if fails else "completed", states)
+    redone = frozenset(("mend", "last") if fails else ())
+    return WantedRun(document, "failed" if fails else "completed", states, redone)

@@ -191,7 +191,7 @@ class ChaosFleet:
             twice=sum(count > 1 for count in counts.values()),
             most_rows=max(counts.values(), default=0),
             lost=sorted(leaf for leaf in wanted.acting if not counts[leaf]),
-            repeated=sorted(recorded & effects.since(self._database, name, before)),
+            repeated=sorted(recorded & effects.since(self._database, name, before) - wanted.redone),
             leaked=self._leaked(),
             left_running=self._left_running(),
             errors=run.errors,
