@@ -15,6 +15,7 @@ __all__ = [
     "WrittenTruth",
     "canonical",
     "is_deeper",
+    "is_map_of_plain_texts",
     "number",
     "plain_value",
     "restore_text",
@@ -80,8 +81,6 @@ def plain_value(value: Any) -> Any:
     Raises:
         ValueError: It holds a number that JSON does not have, or is nested too deeply.
     """
-    if type(value) is dict and all(map(_is_plain, value)) and all(map(_is_plain, value.values())):
-        return value  # nearly all inputs are flat maps of plain texts
     if is_deeper(value, DEEPEST):
         raise ValueError(f"it is nested deeper than {DEEPEST} levels")
     return _plain(value)
@@ -96,6 +95,11 @@ def is_deeper(value: Any, most: int) -> bool:
             return False
         row = [item for each in holders.values() for item in (each.values() if isinstance(each, dict) else each)]
     return True
+
+
+def is_map_of_plain_texts(value: Any) -> bool:
+    """Whether a value is a flat map of ASCII texts, which is a plain JSON value as it is."""
+    return type(value) is dict and all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
 
 
 def _is_plain(value: Any) -> bool:
