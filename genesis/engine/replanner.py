@@ -72,6 +72,8 @@ class Replanner:
         self._one_at_a_time = asyncio.Lock()
         self._written: set[int] = set()
         self._requests: list[_CopyRequest] = []
+        self._unwritten: GenesisError | None = None
+        """Why changes could not be written: the ledger may have the first of several, and must not get these again."""
         self.joins = self._read_joins()
         """By leaf index, the amendment whose group gives a leaf its result."""
 
@@ -150,6 +152,8 @@ class Replanner:
         self._requests.append(request)
         try:
             async with self._one_at_a_time:
+                if self._unwritten is not None:
+                    raise self._unwritten
                 if not request.is_done:
                     await self._add_copies([each for each in self._requests if not each.is_done])
         finally:
@@ -209,8 +213,12 @@ class Replanner:
 
     async def _write(self, amendments: Sequence[Amendment], program: Program) -> None:
         program_state = self._session.program_state
-        for amendment in amendments:
-            await self._session.ledger.amend(amendment)
+        try:
+            for amendment in amendments:
+                await self._session.ledger.amend(amendment)
+        except GenesisError as fault:
+            self._unwritten = fault
+            raise
         program_state.program, program_state.amendments = program, (*program_state.amendments, *amendments)
         self.joins = self._read_joins()
 

@@ -13,7 +13,8 @@ from fake_run import FakeBackend, failed, program_of, within
 
 from genesis.engine.driver import Driver
 from genesis.engine.inputs import list_upstream, resolve_inputs
-from genesis.ledger import Ledger
+from genesis.errors import ResourceError
+from genesis.ledger import FolderStore, Ledger
 from genesis.ledger.control import Control
 from genesis.pipeline import amend_program
 from genesis.pipeline import program_of as program_of_document
@@ -251,6 +252,23 @@ async def test_a_list_that_is_none_fails_its_task_alone(drive, amended):
     assert "is the text 'none', not a list" in by_id(driver)["do1"].error.message
     assert "value 1 of the list has no 'a'" in by_id(driver)["do2"].error.message
     assert [(each.number, each.task) for each in await session.ledger.amendments()] == [(1, "do0"), (2, "do3")]
+
+
+async def test_a_ledger_that_takes_only_the_first_of_several_lists_has_none_of_them_twice(drive, make, monkeypatch):
+    files = {f"files{n}": [{"a": n}] for n in range(4)}
+    write = FolderStore.write
+
+    async def full(store, name, data):
+        if name.endswith("amendments/0003.json"):
+            raise ResourceError("the disk is full")
+        await write(store, name, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderStore, "write", full)
+        ending, *_ = await drive(lists(4), {"scan": gives(**files)})
+    assert ending.state == "failed"
+    tasks = [each.task for each in await make(lists(4)).ledger.amendments()]
+    assert len(tasks) == len(set(tasks)) == 2
 
 
 async def test_lists_known_together_share_the_room_for_leaves(drive):
