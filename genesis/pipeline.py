@@ -57,7 +57,7 @@ __all__ = [
     "check_plan",
     "compile_prepared",
     "count_work",
-    "find_left_out",
+    "find_skipped",
     "make_plan",
     "plan_within",
     "prepare",
@@ -292,7 +292,7 @@ def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = Non
     )
 
 
-def find_left_out(program: Program) -> set[int]:
+def find_skipped(program: Program) -> set[int]:
     """Find the leaves that their rules and conditions leave out if nothing fails, as `simulate` does."""
     if not any(leaf.rule for leaf in program.leaves):
         return set()

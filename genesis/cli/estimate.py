@@ -11,7 +11,7 @@ from typing import Literal
 
 from genesis.model import Leaf, Outcome, Program
 from genesis.model.run import utc_now
-from genesis.pipeline import find_left_out
+from genesis.pipeline import find_skipped
 from genesis.schedule import PoolCosts, ScheduleLimits, rank, schedule_job, simulate_jobs
 
 __all__ = ["TimeLeft", "format_time_left"]
@@ -65,7 +65,7 @@ class TimeLeft:
         self._priorities: list[int] = []
         self._index: dict[str, int] = {}
         self._final: set[int] = set()
-        self._left_out: set[int] = set()
+        self._skipped: set[int] = set()
         """Leaves that do not run if nothing fails."""
         self._since: dict[int, datetime] = {}
         self._actual_s = 0.0
@@ -81,7 +81,7 @@ class TimeLeft:
         self._priorities = rank(jobs, self._limits)
         self._index = {leaf.path: leaf.index for leaf in leaves}
         self._final |= set(finished)
-        self._left_out = find_left_out(program)
+        self._skipped = find_skipped(program)
         self._leaves = leaves
         self._looked = None
 
@@ -141,7 +141,7 @@ class TimeLeft:
 
     def _list_left(self, running: Collection[int]) -> list[Leaf]:
         """List the leaves that are running, or have not ended and run if nothing fails."""
-        gone = (self._final | self._left_out).difference(running)
+        gone = (self._final | self._skipped).difference(running)
         return [leaf for leaf in self._leaves if leaf.index not in gone]
 
     def _simulate_rest(self) -> tuple[float, bool]:

@@ -32,7 +32,7 @@ from genesis.structure import (
     value_names,
 )
 from genesis.validation.delivery import Delivery, deliveries
-from genesis.validation.left_out import find_left_out
+from genesis.validation.never_run import find_never_run
 from genesis.validation.phases import Phases
 from genesis.validation.probe import Probe
 from genesis.validation.reachability import filter_ordered_pairs
@@ -115,13 +115,13 @@ class PlanFacts:
         return Copies() if self.outline.as_run else count_copies(self.outline, self.values)
 
     @cached_property
-    def left_out(self) -> frozenset[int]:
+    def never_run(self) -> frozenset[int]:
         """The leaves that never run, whatever the results; none where there is a cycle."""
         if self.order is None or self.given.isdisjoint(("when", "run_if")):
             return frozenset()
         conditions = self.conditions.by_node.items()
         false = {node for node, each in conditions if not can_hold(each.condition, {**self.values, **each.items})}
-        return find_left_out(self.outline, self.before, self.order, false)
+        return find_never_run(self.outline, self.before, self.order, false)
 
     @cached_property
     def leaf_count(self) -> int:
@@ -230,7 +230,7 @@ class PlanFacts:
         seconds = [0.0 if node.children else estimate_seconds(node.task, default) for node in self.outline.nodes]
         for node, rounds in self.copies.rounds.items():
             seconds[node] *= rounds
-        for leaf in self.left_out:
+        for leaf in self.never_run:
             seconds[leaf] = 0.0
         return seconds
 
@@ -246,7 +246,7 @@ class PlanFacts:
         level, at_once = self.schedule.level, self.copies.at_once
         groups: dict[tuple[str, int], tuple[int, int]] = {}
         for node, agent in self.assigned:
-            if node.index not in self.left_out:
+            if node.index not in self.never_run:
                 key = (agent.name, level[2 * node.index])
                 count, first = groups.get(key, (0, node.index))
                 groups[key] = (count + at_once.get(node.index, 1), first)

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from genesis.compile import compile_program
 from genesis.graph import topological_order
 from genesis.model import AgentProfile, Plan, Registry, Route, RoutedPlan
-from genesis.pipeline import find_left_out as find_simulated
+from genesis.pipeline import find_skipped
 from genesis.schedule import JobState, ScheduleJob, ScheduleLimits, Scheduler, add_rules, rank_work, simulate_jobs
 from genesis.structure import junctions, outline
-from genesis.validation.left_out import find_left_out
+from genesis.validation.never_run import find_never_run
 
 _REGISTRY = Registry(agents=(AgentProfile(name="worker"),))
 _RUN_IF = ["all_succeeded", "all_succeeded", "all_done", "any_failed", "any_succeeded", "always"]
@@ -166,18 +166,18 @@ def test_every_plan_ends_as_its_rules_say(plan, data):
 
 @settings(max_examples=100, deadline=None)
 @given(plans(), st.data())
-def test_what_validation_takes_as_left_out_never_runs(plan, data):
+def test_what_validation_takes_as_never_run_does_not(plan, data):
     program = program_of(plan)
     tree = outline(plan)
     order = junctions(tree).before
     false = {node.index for node in tree.nodes if node.task.when == "1 == 2"}
-    left_out = {tree.nodes[leaf].path for leaf in find_left_out(tree, order, topological_order(order), false)}
+    never_run = {tree.nodes[leaf].path for leaf in find_never_run(tree, order, topological_order(order), false)}
     expected = Expected(plan, _failing(data, program)).of_leaves()
-    assert not {path for path in left_out if expected[path][0] == "succeeded"}
+    assert not {path for path in never_run if expected[path][0] == "succeeded"}
     nothing_fails = Expected(plan, set()).of_leaves()
-    skipped = {program.leaves[leaf].path for leaf in find_simulated(program)}
+    skipped = {program.leaves[leaf].path for leaf in find_skipped(program)}
     assert skipped == {path for path, (start, _) in nothing_fails.items() if start != "succeeded"}
-    assert left_out <= skipped
+    assert never_run <= skipped
 
 
 @settings(max_examples=100, deadline=None)

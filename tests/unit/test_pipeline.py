@@ -6,7 +6,7 @@ import pytest
 from genesis.errors import ModelError, PlanInvalidError, UsageError
 from genesis.model import Registry
 from genesis.model.plan_parameter import PlanParameter
-from genesis.pipeline import compile_prepared, find_left_out, make_plan, prepare, program_of, refuse_invalid, simulate
+from genesis.pipeline import compile_prepared, find_skipped, make_plan, prepare, program_of, refuse_invalid, simulate
 from genesis.planning import plan_document
 from genesis.routing import load_registry
 from genesis.settings import LlmSettings, Settings
@@ -136,5 +136,5 @@ def test_a_simulation_runs_no_more_copies_at_once_than_the_task_allows():
 
 def test_what_is_left_out_is_what_a_simulation_skips():
     program = a_program(a_task("a"), a_task("b", when="1 == 2"), a_task("c", after=("b",)))
-    assert find_left_out(program) == {1, 2}
-    assert find_left_out(a_program(a_task("a"))) == set()
+    assert find_skipped(program) == {1, 2}
+    assert find_skipped(a_program(a_task("a"))) == set()

@@ -36,7 +36,7 @@ def budget_usd(facts: PlanFacts) -> Iterator[CheckFinding]:
     budget = facts.plan.budget
     if budget is None or budget.usd is None:
         return
-    usd = {leaf: facts.copies.of(leaf) * each for leaf, each in facts.usd.items() if leaf not in facts.left_out}
+    usd = {leaf: facts.copies.of(leaf) * each for leaf, each in facts.usd.items() if leaf not in facts.never_run}
     total = sum(usd.values(), Decimal(0))
     if total > budget.usd:
         dearest = sorted(usd, key=lambda leaf: -usd[leaf])[:_TOP]
@@ -55,7 +55,7 @@ def budget_usd(facts: PlanFacts) -> Iterator[CheckFinding]:
 
 def _running(facts: PlanFacts) -> list[Node]:
     """List the leaves without those that never run, by their conditions."""
-    return [leaf for leaf in facts.leaves if leaf.index not in facts.left_out]
+    return [leaf for leaf in facts.leaves if leaf.index not in facts.never_run]
 
 
 def _money(amount: Decimal) -> str:
@@ -105,7 +105,7 @@ def budget_unknown(facts: PlanFacts) -> Iterator[CheckFinding]:
     unknown = [
         node.path
         for node, agent in facts.assigned
-        if node.index not in facts.left_out and _unknown(facts, node, agent, *what)
+        if node.index not in facts.never_run and _unknown(facts, node, agent, *what)
     ]
     if unknown:
         message = f"the budget leaves out {len(unknown)} of {len(facts.leaves)} leaves, whose cost is unknown: "

@@ -63,7 +63,7 @@ def slots_tight(facts: PlanFacts) -> Iterator[CheckFinding]:
     level, at_once = facts.schedule.level, facts.copies.at_once
     widths: Counter[int] = Counter()
     for leaf in facts.outline.leaves:
-        widths[level[2 * leaf]] += 0 if leaf in facts.left_out else at_once.get(leaf, 1)
+        widths[level[2 * leaf]] += 0 if leaf in facts.never_run else at_once.get(leaf, 1)
     width = max(widths.values())
     if width > facts.slots:
         message = f"{width} leaves could run concurrently on {facts.slots} slots"

@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 
 from genesis.structure import Node, Outline
 
-__all__ = ["find_left_out"]
+__all__ = ["find_never_run"]
 
 
-def find_left_out(
+def find_never_run(
     outline: Outline, before: Sequence[Sequence[int]], order: Sequence[int], false: Collection[int]
 ) -> frozenset[int]:
     """Find the leaves that never run.
