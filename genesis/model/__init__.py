@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     )
     from genesis.model.states import FINISHED, KEPT, RunState, TaskState
     from genesis.model.task import Alternative, CacheTtl, Estimate, ExpandedTask, Retry, Route, Task, TaskCopy, TaskId
+    from genesis.model.wait_for import WaitFor
 
 _HOMES = {
     "FINISHED": "genesis.model.states",
@@ -100,6 +101,7 @@ _HOMES = {
     "TaskCopy": "genesis.model.task",
     "TaskId": "genesis.model.task",
     "TaskState": "genesis.model.states",
+    "WaitFor": "genesis.model.wait_for",
 }
 
 __all__ = [
@@ -157,6 +159,7 @@ __all__ = [
     "TaskCopy",
     "TaskId",
     "TaskState",
+    "WaitFor",
 ]
 
 

@@ -10,6 +10,7 @@ from genesis.model.agent import AgentProfile, Registry
 from genesis.model.base import Model, TextMap, Usd
 from genesis.model.plan import Budget, RoutedPlan
 from genesis.model.task import CacheTtl, Retry, RunIf
+from genesis.model.wait_for import WaitFor
 
 if TYPE_CHECKING:
     from networkx import DiGraph
@@ -61,7 +62,7 @@ class Leaf(Model):
     path: str
     """Full path in the plan, for example `quality/lint`."""
     agent: str
-    """Name of the agent that runs it; empty for one that gathers."""
+    """Name of the agent that runs it; empty for one that gathers or waits."""
     after: Annotated[tuple[int, ...], SkipValidation] = ()
     """Leaves that must be final before this one starts. Not copied: many leaves may share one tuple."""
     type: str
@@ -121,6 +122,8 @@ class Leaf(Model):
     """For one whose list is known only while the plan runs: that list, as it is written."""
     in_copies: tuple[str, ...] = ()
     """The copies that it is a part of and that `max_parallel` limits, by path; the task's is what comes before `/`."""
+    wait_for: WaitFor | None = None
+    """What it waits for, as it is written. It has no agent."""
 
 
 class Program(Model):

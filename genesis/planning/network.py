@@ -70,7 +70,7 @@ def _part(part: Task, whole: Task) -> Task:
     update: dict[str, object] = {"description": part.description.replace("{description}", whole.description)}
     if part.subtasks:
         update["subtasks"] = tuple(_part(child, whole) for child in part.subtasks)
-    else:
+    elif part.wait_for is None:
         update["env"] = {**whole.env, **part.env}
         if not part.inputs:
             update |= {"inputs": dict(whole.inputs), "literal_inputs": whole.literal_inputs}
