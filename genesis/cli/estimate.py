@@ -95,7 +95,8 @@ class TimeLeft:
             return
         begun = self._since.pop(index, None)
         self._final.add(index)
-        if begun is not None and outcome.ended_at is not None and outcome.state in ("completed", "failed"):
+        is_work = self._leaves[index].wait_for is None
+        if begun is not None and is_work and outcome.ended_at is not None and outcome.state in ("completed", "failed"):
             self._actual_s += max(0.0, (outcome.ended_at - begun).total_seconds())
             self._estimated_s += self._leaves[index].seconds * self._scale
 
@@ -107,6 +108,7 @@ class TimeLeft:
         late = [
             (self._get_elapsed(since, now), self._leaves[index].seconds * self._scale)
             for index, since in running.items()
+            if self._leaves[index].wait_for is None
         ]
         late = [(took, said) for took, said in late if took > said]
         typical = self._scale * sum(leaf.seconds for leaf in self._leaves) / max(1, len(self._leaves))
@@ -143,7 +145,7 @@ class TimeLeft:
         pace, now = self.pace * self._scale, self._now()
         jobs, priorities, overdue = [], [], False
         for leaf in left:
-            rest_s = leaf.seconds * pace
+            rest_s = leaf.seconds * pace if leaf.wait_for is None else leaf.seconds * (self._scale == 1.0)
             since = running.get(leaf.index)
             if since is not None:
                 rest_s -= self._get_elapsed(since, now)

@@ -95,3 +95,9 @@ def test_copies_count_and_what_gathers_them_does_not_and_a_list_that_is_not_know
         a_task("b", a_task("x", estimate=KNOWN), a_task("y", estimate=KNOWN), for_each="{scan.f}"),
     )
     assert words(*tasks) == "5 tasks on 1 agent · about 12 s on 2 slots · about $3.00"
+
+
+def test_waits_count_with_their_time_and_not_in_a_rehearsal():
+    program = a_program(a_task("wait", wait_for={"time": 90}), a_task("do", after=("wait",), estimate={"seconds": 2}))
+    assert forecast_of(program, 4).seconds == 92
+    assert forecast_of(program, 4, rehearse=1.0).seconds == 2
