@@ -9,6 +9,7 @@ from genesis.agents import brief, command, http, plugin, python, rehearsal
 from genesis.agents.child_environment import SecretLookup
 from genesis.agents.contract import Executor
 from genesis.agents.functions import Functions
+from genesis.agents.venv_call import VenvTools
 from genesis.errors import TaskError
 from genesis.model import (
     BriefSpec,
@@ -69,7 +70,13 @@ def build_executor(spec: ExecutorSpec, context: ExecutorContext) -> Executor:
 def _processes(spec: ExecutorSpec, context: ExecutorContext) -> Executor | None:
     match spec:
         case PythonSpec():
-            return python.PythonExecutor(spec, functions=context.functions)
+            venvs = VenvTools(
+                home=context.settings.home,
+                environment=context.environment,
+                secrets=context.secrets,
+                output_bytes=context.settings.limits.output_bytes,
+            )
+            return python.PythonExecutor(spec, functions=context.functions, venvs=venvs)
         case CommandSpec():
             return command.CommandExecutor(
                 spec,
@@ -77,6 +84,7 @@ def _processes(spec: ExecutorSpec, context: ExecutorContext) -> Executor | None:
                 environment=context.environment,
                 secrets=context.secrets,
                 hidden=(context.settings.home,),
+                home=context.settings.home,
             )
         case _:
             return None

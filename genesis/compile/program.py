@@ -279,6 +279,7 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         retry=task.retry,
         schemas=task.outputs if isinstance(task.outputs, dict) else {},
         env=task.env,
+        runs_in=task.runs_in,
     )
 
 

@@ -318,6 +318,7 @@ class LeafRun:
             repeats=self._repeats,
             schemas=leaf.schemas,
             env=env,
+            requirements=leaf.runs_in.venv.requirements if leaf.runs_in and leaf.runs_in.venv else (),
         )
         executor = session.executor(leaf)
         async with self._guard(agent), time_limit(work):

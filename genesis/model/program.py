@@ -9,6 +9,7 @@ from pydantic import JsonValue, SkipValidation
 from genesis.model.agent import AgentProfile, Registry
 from genesis.model.base import Model, TextMap, Usd
 from genesis.model.plan import Budget, RoutedPlan
+from genesis.model.runs_in import RunsIn
 from genesis.model.task import CacheTtl, Retry, RunIf
 from genesis.model.wait_for import WaitFor
 
@@ -124,6 +125,8 @@ class Leaf(Model):
     """The copies that it is a part of and that `max_parallel` limits, by path; the task's is what comes before `/`."""
     wait_for: WaitFor | None = None
     """What it waits for, as it is written. It has no agent."""
+    runs_in: RunsIn | None = None
+    """The environment of its command or Python function."""
 
 
 class Program(Model):

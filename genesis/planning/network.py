@@ -71,7 +71,7 @@ def _part(part: Task, whole: Task) -> Task:
     if part.subtasks:
         update["subtasks"] = tuple(_part(child, whole) for child in part.subtasks)
     elif part.wait_for is None:
-        update["env"] = {**whole.env, **part.env}
+        update |= {"env": {**whole.env, **part.env}, "runs_in": part.runs_in or whole.runs_in}
         if not part.inputs:
             update |= {"inputs": dict(whole.inputs), "literal_inputs": whole.literal_inputs}
     return part.model_copy(update=update)

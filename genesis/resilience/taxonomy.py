@@ -126,6 +126,7 @@ BY_CODE: Mapping[str, Meaning] = {
     "GEN-TASK-SUBTASK": _means("decomposition", "high", "fail", blames=False),
     "GEN-TASK-COPIES": _means("decomposition", "high", "fail", blames=False),
     "GEN-TASK-FOR-EACH": _means("validation", "high", "fail", blames=False),
+    "GEN-TASK-VENV": _means("network", "high", "fail", again=True, blames=False),
     "GEN-WAIT-API": _means("network", "high", "ask", blames=False),
     "GEN-WAIT-RUN": _means("validation", "high", "ask", blames=False),
     "GEN-WAIT-TIME": _means("validation", "medium", "ask", blames=False),

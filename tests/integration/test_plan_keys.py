@@ -118,3 +118,10 @@ async def test_an_event_that_comes_while_nobody_runs_the_plan_is_found_by_the_re
     run = await workbench.run(program, agent, run_id=run.run_id)
     assert (run.state, [work.path for work in agent.work]) == ("completed", ["invoice", "ship"])
     assert agent.work[1].inputs == {"payment": {"amount": 4}}
+
+
+async def test_the_packages_of_a_virtual_environment_reach_the_executor(workbench):
+    agent = ScriptedAgent()
+    run = await workbench.run(_program(_example("runs-in.md")), agent)
+    assert run.state == "completed"
+    assert [work.requirements for work in agent.work] == [(), ("matplotlib<4,>=3.9", "pandas==2.2.3")]

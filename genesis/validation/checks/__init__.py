@@ -89,6 +89,7 @@ CHECKS: tuple[Check, ...] = (
     effects.retry_on_unknown,
     environment.env_unused,
     environment.env_secret,
+    environment.runs_in_unused,
     effects.vague_description,
     bounds.budget_unknown,
     bounds.deadline_assumed,

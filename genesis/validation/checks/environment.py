@@ -10,7 +10,7 @@ from genesis.structure import references
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
 
-__all__ = ["env_secret", "env_unused"]
+__all__ = ["env_secret", "env_unused", "runs_in_unused"]
 
 _READERS = frozenset({"command", "python", "plugin"})
 """Kinds of executors that can read the variables of a task."""
@@ -42,6 +42,25 @@ def env_unused(facts: PlanFacts) -> Iterator[CheckFinding]:
                 f"task {node.path!r} sets {', '.join(map(repr, replaced))}, which agent {agent.name!r} sets itself"
             )
             yield CheckFinding(node.index, message, evidence={"variables": [*replaced], "kind": spec.kind})
+
+
+@check(
+    "GEN-RUNS-IN-UNUSED",
+    "warning",
+    finds="a `runs_in` on a task whose executor starts neither a program nor a Python function",
+    remedy="route the task to an agent with a command or a Python function, or take `runs_in` out",
+)
+def runs_in_unused(facts: PlanFacts) -> Iterator[CheckFinding]:
+    """Find environments that nothing runs in."""
+    if "runs_in" not in facts.given:
+        return
+    for node, agent in facts.assigned:
+        kind = facts.kind(node, agent)
+        if node.task.runs_in is not None and kind not in ("command", "python"):
+            message = (
+                f"task {node.path!r} has runs_in, and {agent.name!r} ({kind}) runs neither a program nor a function"
+            )
+            yield CheckFinding(node.index, message, evidence={"kind": kind})
 
 
 @check(
