@@ -128,6 +128,11 @@ class Leaf(Model):
     runs_in: RunsIn | None = None
     """The environment of its command or Python function."""
 
+    @property
+    def runs_apart(self) -> bool:
+        """Whether it cannot share a flow run with other leaves of its agent: it has a pool or an image of its own."""
+        return self.runs_in is not None and (self.runs_in.pool or self.runs_in.image) is not None
+
 
 class Program(Model):
     """All leaves with what they need to run."""
@@ -164,6 +169,11 @@ class Program(Model):
         """
         found = self.agents.get(agent)
         return found if found is not None else {each.name: each for each in self.registry.agents}[agent]
+
+    def pool(self, leaf: Leaf) -> str:
+        """Return the work pool that a leaf goes to: its own, or that of its agent."""
+        own = leaf.runs_in.pool if leaf.runs_in is not None else None
+        return own or self.profile(leaf.agent).pool_name
 
     def graph(self) -> DiGraph[str]:
         """Build the graph of the leaves; a topological order of it is an order to run them in.

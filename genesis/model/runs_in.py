@@ -6,11 +6,12 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from genesis.model.base import Model, Text
+from genesis.model.base import Model, Name, Text
 
 __all__ = ["RunsIn", "Venv"]
 
 _LONGEST = 300
+_IMAGE = r"^[A-Za-z0-9][A-Za-z0-9._\-/:@]*$"
 
 
 def _check_requirement(text: str) -> str:
@@ -45,9 +46,13 @@ class RunsIn(Model):
 
     venv: Venv | None = None
     """A virtual environment."""
+    image: Annotated[str | None, Field(pattern=_IMAGE, max_length=500)] = None
+    """A container image, on work pools that run containers."""
+    pool: Name | None = None
+    """The work pool of another agent."""
 
     @model_validator(mode="after")
-    def _has_one_thing(self) -> Self:
-        if self.venv is None:
-            raise ValueError("it names no environment; it is `venv: {requirements: […]}`")
+    def _has_something(self) -> Self:
+        if self.venv is None and self.image is None and self.pool is None:
+            raise ValueError("it names no environment: `venv: {requirements: […]}`, `image` or `pool`")
         return self

@@ -134,6 +134,7 @@ BY_CODE: Mapping[str, Meaning] = {
     "GEN-TASK-RESULT-SIZE": _means("resource", "high", "replan"),
     "GEN-DISPATCH-NO-WORKER": _means("network", "high", "reroute"),
     "GEN-DISPATCH-NOT-BEGUN": _AGENT,
+    "GEN-DISPATCH-IMAGE": _means("resource", "high", "ask", blames=False),
     "GEN-DISPATCH-REFUSED": _REFUSED,
     "GEN-DISPATCH-NO-RECORD": _AGENT,
     "GEN-DISPATCH-CRASHED": _AGENT,

@@ -93,7 +93,8 @@ class RunEvents:
         if self._failed > MOST_EMITTED:
             return
         ids = self._session.run_id, self._session.correlation_id
-        pool = self._session.program.profile(outcome.agent).pool_name if self._pools and outcome.agent else None
+        leaf = next((leaf for leaf in self._session.program.leaves if leaf.path == outcome.id), None)
+        pool = self._session.program.pool(leaf) if self._pools and leaf is not None and leaf.agent else None
         self._emitter.emit(lambda pool_id: describe_failure(*ids, outcome, pool, pool_id), pool=pool)
 
     def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:

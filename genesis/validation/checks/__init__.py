@@ -87,6 +87,8 @@ CHECKS: tuple[Check, ...] = (
     effects.composite_settings,
     for_each.settings_unused,
     effects.retry_on_unknown,
+    environment.image_unavailable,
+    environment.pool_unknown,
     environment.env_unused,
     environment.env_secret,
     environment.runs_in_unused,

@@ -43,6 +43,8 @@ def test_options_paths_and_urls_are_refused(text):
         ({"venv": {"requirements": []}}, "at least 1 item"),
         ({"venv": {}}, "Field required"),
         ({"docker": "x"}, "Extra inputs"),
+        ({"image": "-v /:/host"}, "should match pattern"),
+        ({"image": ""}, "should match pattern"),
     ],
 )
 def test_what_is_no_environment_is_refused(runs_in, said):
@@ -50,8 +52,12 @@ def test_what_is_no_environment_is_refused(runs_in, said):
         Task.model_validate({"id": "a", "description": "Do", "runs_in": runs_in})
 
 
-def test_a_document_is_read_as_it_was_written():
-    shape = {"id": "a", "description": "x", "runs_in": {"venv": {"requirements": ["x>=1"]}}}
+@pytest.mark.parametrize(
+    "runs_in",
+    [{"venv": {"requirements": ["x>=1"]}}, {"image": "ghcr.io/a/b:1@sha256:0f", "pool": "agent-docker"}],
+)
+def test_a_document_is_read_as_it_was_written(runs_in):
+    shape = {"id": "a", "description": "x", "runs_in": runs_in}
     plan = load_plan({"version": 1, "request": "-", "tasks": [shape]})
     assert load_plan(plan_document(plan)).tasks == plan.tasks
     assert plan_document(plan, terse=True)["tasks"][0]["runs_in"] == shape["runs_in"]
