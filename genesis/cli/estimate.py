@@ -111,7 +111,8 @@ class TimeLeft:
             if self._leaves[index].wait_for is None
         ]
         late = [(took, said) for took, said in late if took > said]
-        typical = self._scale * sum(leaf.seconds for leaf in self._leaves) / max(1, len(self._leaves))
+        work = [leaf.seconds for leaf in self._leaves if leaf.wait_for is None]
+        typical = self._scale * sum(work) / max(1, len(work))
         actual = self._actual_s + sum(took for took, _ in late) + typical
         estimated = self._estimated_s + sum(said for _, said in late) + typical
         return min(_SLOWEST, max(_FASTEST, actual / estimated)) if estimated > 0 else 1.0
