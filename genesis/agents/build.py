@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from genesis.agents import brief, command, http, plugin, python, rehearsal
-from genesis.agents.child_environment import SecretLookup
+from genesis.agents.child_environment import SecretLookup, no_secret
 from genesis.agents.contract import Executor
 from genesis.agents.functions import Functions
 from genesis.agents.venv_call import VenvTools
@@ -30,10 +30,6 @@ ExecutorFactory = Callable[[ExecutorSpec], Executor]
 """Creates executors of kinds from higher layers."""
 
 
-def _no_secret(name: str) -> str | None:  # noqa: ARG001  # the signature of a lookup
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class ExecutorContext:
     """The dependencies of executors, passed in."""
@@ -41,7 +37,7 @@ class ExecutorContext:
     settings: Settings = field(default_factory=Settings)
     environment: Mapping[str, str] = field(default_factory=dict)
     """The environment of this process; programs get it without secrets."""
-    secrets: SecretLookup = _no_secret
+    secrets: SecretLookup = no_secret
     """Returns a secret by name."""
     functions: Functions = field(default_factory=dict)
     """Functions of this process that cannot be imported; `functions_of` makes the table."""

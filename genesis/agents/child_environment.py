@@ -11,10 +11,15 @@ from genesis.observability.correlation import environment as environment_of
 from genesis.security.sandbox import variables_named
 from genesis.security.secret_names import is_secret_variable
 
-__all__ = ["SecretLookup", "child_environment", "require_secret"]
+__all__ = ["SecretLookup", "child_environment", "no_secret", "require_secret"]
 
 SecretLookup = Callable[[str], str | None]
 """Return a secret by name; None if it does not exist."""
+
+
+def no_secret(name: str) -> str | None:  # noqa: ARG001  # the signature of a lookup
+    """Look up a secret where there are none."""
+    return None
 
 
 _PASSED = frozenset(

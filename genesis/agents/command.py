@@ -61,7 +61,7 @@ class CommandExecutor:
         environment: This process's variables; see `child_environment` for what the program gets of them.
         secrets: Where the agent's secrets are looked up.
         hidden: Folders that programs in a sandbox may not read, such as the home of Genesis.
-        home: Genesis' home, where virtual environments are kept.
+        home: Genesis' home, where virtual environments are kept; without it, tasks with one fail.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class CommandExecutor:
         environment: Mapping[str, str],
         secrets: SecretLookup,
         hidden: Sequence[Path] = (),
-        home: Path = Path(),
+        home: Path | None = None,
     ) -> None:
         self._home = home
         self._spec = spec

@@ -42,14 +42,14 @@ class PythonExecutor:
     """
 
     def __init__(self, spec: PythonSpec, *, functions: Functions | None = None, venvs: VenvTools | None = None) -> None:
-        self._venvs = venvs
+        self._venvs = venvs or VenvTools()
         self._call = spec.call
         self._functions = functions or {}
         self._threads = Threads()
 
     async def execute(self, work: Work) -> Result:
         """Call the function and take what it returns; a `Result` from it is taken as it is."""
-        if work.requirements and self._venvs is not None:
+        if work.requirements:
             async with time_limit(work):
                 return await call_in_venv(self._call, work, self._venvs)
         loop = OwnLoop()

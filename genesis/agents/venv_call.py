@@ -6,14 +6,14 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import JsonValue
 from pydantic_core import to_json
 
 from genesis.agents.child import Ended, run_child
-from genesis.agents.child_environment import SecretLookup, child_environment
+from genesis.agents.child_environment import SecretLookup, child_environment, no_secret
 from genesis.agents.contract import Result, Work
 from genesis.agents.values import decode_utf8, read_json, wrap_bare_value
 from genesis.agents.venvs import activate_venv, prepare_venv
@@ -29,12 +29,13 @@ _SHOWN_CHARACTERS = 1_000
 class VenvTools:
     """What calls in virtual environments need."""
 
-    home: Path
-    """Genesis' home, where the environments are kept."""
-    environment: Mapping[str, str]
+    home: Path | None = None
+    """Genesis' home, where the environments are kept; without it, tasks with one fail."""
+    environment: Mapping[str, str] = field(default_factory=dict)
     """This process's variables; programs get them without secrets."""
-    secrets: SecretLookup
-    output_bytes: int
+    secrets: SecretLookup = no_secret
+    """Returns a secret by name."""
+    output_bytes: int = 0
     """How much of the process's output is kept."""
 
 

@@ -36,7 +36,7 @@ def venv_key(requirements: Sequence[str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-async def prepare_venv(requirements: Sequence[str], *, home: Path, environment: Mapping[str, str]) -> Path:
+async def prepare_venv(requirements: Sequence[str], *, home: Path | None, environment: Mapping[str, str]) -> Path:
     """Return the folder of an environment with these requirements, and make it on first use.
 
     It is made where it stays, since programs in it name their interpreter by its path. Whoever makes it has a lock; it
@@ -44,13 +44,15 @@ async def prepare_venv(requirements: Sequence[str], *, home: Path, environment: 
 
     Args:
         requirements: Packages with their versions.
-        home: Genesis' home; environments are in `venvs`.
+        home: Genesis' home; environments are in `venvs`. None where there is none.
         environment: What pip gets: where its index is, proxies.
 
     Raises:
         TaskError: It cannot be made; the message has the last lines of what pip wrote.
         ResourceError: The folder cannot be written.
     """
+    if home is None:
+        raise TaskError("virtual environments are not available here", hint="build the executor with a home folder")
     folder = _find_folder(home, requirements)
     if _is_complete(folder):
         return folder

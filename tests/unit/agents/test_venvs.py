@@ -3,9 +3,15 @@ import sysconfig
 
 import pytest
 
+from genesis.agents.command import CommandExecutor
+from genesis.agents.contract import Work
+from genesis.agents.python import PythonExecutor
 from genesis.agents.venv_call import _find_code_folders
 from genesis.agents.venv_script import _bind, _work
 from genesis.agents.venvs import activate_venv, venv_key
+from genesis.errors import TaskError
+from genesis.model import CommandSpec, PythonSpec
+from genesis.testing import an_agent
 
 
 def test_an_environment_is_named_by_its_requirements_in_any_order_and_its_python(monkeypatch):
@@ -46,3 +52,16 @@ def test_a_coroutine_function_is_awaited(monkeypatch, tmp_path):
     (tmp_path / "venv_async_module.py").write_text("class A:\n    async def f(x):\n        return x + 1\n")
     monkeypatch.setattr(sys, "path", [*sys.path])
     assert _work({"call": "venv_async_module:A.f", "inputs": {"x": 1}, "path": [str(tmp_path)]}) == 2
+
+
+@pytest.mark.parametrize(
+    "executor",
+    [
+        PythonExecutor(PythonSpec(kind="python", call="os:getcwd")),
+        CommandExecutor(CommandSpec(kind="command", argv=("ls",)), output_bytes=1, environment={}, secrets={}.get),
+    ],
+)
+async def test_without_a_home_a_task_with_an_environment_fails_and_does_not_run_elsewhere(executor):
+    work = Work("r", "c", "-", "a", "generic", "-", {}, (), an_agent("worker"), requirements=("x",))
+    with pytest.raises(TaskError, match="virtual environments are not available here"):
+        await executor.execute(work)
