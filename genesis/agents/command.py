@@ -89,7 +89,7 @@ class CommandExecutor:
         tool = _choose_sandbox(work.agent)
         async with time_limit(work):
             if work.requirements:
-                venv = await prepare_venv(work.requirements, home=self._home, environment=environment)
+                venv = await prepare_venv(work.requirements, home=self._home, environment=self._environment)
                 environment = activate_venv(venv, environment)
             try:
                 ended = await run_child(

@@ -18,10 +18,12 @@ from genesis.agents.contract import Result, Work
 from genesis.agents.values import decode_utf8, read_json, wrap_bare_value
 from genesis.agents.venvs import activate_venv, prepare_venv
 from genesis.errors import ResourceError, TaskError
+from genesis.model import CommandSpec
 
 __all__ = ["VenvTools", "call_in_venv"]
 
 _SCRIPT = Path(__file__).with_name("venv_script.py")
+_INTERPRETER = CommandSpec(kind="command", argv=("python",))
 _SHOWN_CHARACTERS = 1_000
 
 
@@ -48,8 +50,8 @@ async def call_in_venv(call: str, work: Work, tools: VenvTools) -> Result:
     Raises:
         TaskError: The environment cannot be made, the function raised, or its result has no JSON form.
     """
-    environment = child_environment(tools.environment, {}, tools.secrets, work)
-    venv = await prepare_venv(work.requirements, home=tools.home, environment=environment)
+    venv = await prepare_venv(work.requirements, home=tools.home, environment=tools.environment)
+    environment = child_environment(tools.environment, _INTERPRETER, tools.secrets, work)
     given = to_json({"call": call, "inputs": dict(work.inputs), "path": _find_code_folders()})
     with tempfile.TemporaryDirectory(prefix="genesis-") as folder:
         answer = Path(folder) / "answer.json"

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from genesis.agents.child import run_child
+from genesis.agents.child_environment import common_variables
 from genesis.agents.values import decode_utf8
 from genesis.document import write_atomic
 from genesis.errors import ResourceError, TaskError
@@ -25,6 +26,8 @@ _LOCK_POLL_S = 0.2
 _KEPT_BYTES = 20_000
 _SHOWN_LINES = 8
 """Last lines of pip's in an error."""
+_INSTALL = ("-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--only-binary=:all:", "--")
+"""Wheels alone: a package without one is built, which runs its code."""
 _COMPLETE = ".genesis-complete"
 """The file that is written when all is installed."""
 
@@ -45,7 +48,7 @@ async def prepare_venv(requirements: Sequence[str], *, home: Path | None, enviro
     Args:
         requirements: Packages with their versions.
         home: Genesis' home; environments are in `venvs`. None where there is none.
-        environment: What pip gets: where its index is, proxies.
+        environment: This process's variables; pip gets what every program does, and its own.
 
     Raises:
         TaskError: It cannot be made; the message has the last lines of what pip wrote.
@@ -59,9 +62,10 @@ async def prepare_venv(requirements: Sequence[str], *, home: Path | None, enviro
     async with _locked(folder):
         if not _is_complete(folder):
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-            await _run([sys.executable, "-m", "venv", str(folder)], requirements, environment)
-            await _run([*pip, "--", *requirements], requirements, environment)
+            variables = {name: environment[name] for name in environment if name.startswith("PIP_")}
+            variables |= common_variables(environment)
+            await _run([sys.executable, "-m", "venv", str(folder)], requirements, variables)
+            await _run([str(folder / "bin" / "python"), *_INSTALL, *requirements], requirements, variables)
             await asyncio.to_thread(write_atomic, folder / _COMPLETE, "\n".join(requirements), durable=True)
     return folder
 
