@@ -130,7 +130,7 @@ class _Mover:
             if outer is not None and outer not in self._outer_values and not is_item_name(outer):
                 raise ValueError(
                     f"the description of task {node.path!r} has {{{name}}}, which is {{{outer}}}, a result: "
-                    "results are known in inputs, `env`, `when` and `for_each` only"
+                    "results are known in inputs, `env`, `wait_for`, `when` and `for_each` only"
                 )
         return str(
             move_names(
