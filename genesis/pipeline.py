@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -46,7 +47,7 @@ from genesis.routing import load_registry, parse_decision, route
 from genesis.schedule import PoolCosts, ScheduleLimits, add_rules, rank_work, schedule_job, simulate_jobs
 from genesis.settings import Limits as Bounds
 from genesis.settings import Settings
-from genesis.structure import can_hold, parse_condition
+from genesis.structure import can_hold, parse_condition, read_wait_time
 from genesis.validation import Probe, refuse_size, validate
 
 __all__ = [
@@ -262,7 +263,9 @@ class Simulation(Model):
     """One entry per leaf, in document order."""
 
 
-def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = None) -> Simulation:
+def simulate(
+    program: Program, *, slots: int = 16, pools: PoolCosts | None = None, now: datetime | None = None
+) -> Simulation:
     """Predict the run of a program with the real scheduler on virtual time; a leaf lasts its estimate, and none fails.
 
     A condition on variables and parameters is evaluated; one on results holds.
@@ -271,13 +274,16 @@ def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = Non
         program: What to run.
         slots: Maximum number of concurrent leaves; agents' limits also apply.
         pools: Overhead of work pools; None where the leaves run in one process.
+        now: The start, for tasks that wait for a moment; without it their estimates count.
     """
     work = [schedule_job(leaf) for leaf in program.leaves]
     jobs = add_rules(program, work)
     per_agent = {name: agent.max_concurrency for name, agent in program.agents.items()}
     limits = ScheduleLimits(slots, per_agent, program.parallel)
     false = _find_false_conditions(program)
-    timeline = simulate_jobs(jobs, limits, rank_work(work, jobs, limits), pools=pools, false=false)
+    timeline = simulate_jobs(
+        jobs, limits, rank_work(work, jobs, limits), pools=pools, false=false, until=_find_moments(program, now)
+    )
     left_out = {job for job in timeline.left_out if job < len(work)}
     return Simulation(
         makespan_s=timeline.makespan_s,
@@ -300,6 +306,18 @@ def find_skipped(program: Program) -> set[int]:
     limits = ScheduleLimits(len(jobs))
     timeline = simulate_jobs(jobs, limits, [0] * len(jobs), false=_find_false_conditions(program))
     return {job for job in timeline.left_out if job < len(program.leaves)}
+
+
+def _find_moments(program: Program, now: datetime | None) -> dict[int, float]:
+    """Return the moments that leaves wait for, as far as they are known before the run, in seconds from now."""
+    found: dict[int, float] = {}
+    for leaf in program.leaves:
+        if now is None or leaf.wait_for is None:
+            continue
+        moment = read_wait_time(leaf.wait_for, {**program.values, **leaf.items})
+        if isinstance(moment, datetime):
+            found[leaf.index] = (moment - now).total_seconds()
+    return found
 
 
 def _find_false_conditions(program: Program) -> list[int]:

@@ -99,7 +99,8 @@ class TimeLeft:
             return
         begun = self._since.pop(index, None)
         self._final.add(index)
-        if begun is not None and outcome.ended_at is not None and outcome.state in ("completed", "failed"):
+        is_work = self._leaves[index].wait_for is None
+        if begun is not None and is_work and outcome.ended_at is not None and outcome.state in ("completed", "failed"):
             self._actual_s += max(0.0, (outcome.ended_at - begun).total_seconds())
             self._estimated_s += self._leaves[index].seconds * self._scale
 
@@ -111,9 +112,11 @@ class TimeLeft:
         late = [
             (self._get_elapsed(since, now), self._leaves[index].seconds * self._scale)
             for index, since in running.items()
+            if self._leaves[index].wait_for is None
         ]
         late = [(took, said) for took, said in late if took > said]
-        typical = self._scale * sum(leaf.seconds for leaf in self._leaves) / max(1, len(self._leaves))
+        work = [leaf.seconds for leaf in self._leaves if leaf.wait_for is None]
+        typical = self._scale * sum(work) / max(1, len(work))
         actual = self._actual_s + sum(took for took, _ in late) + typical
         estimated = self._estimated_s + sum(said for _, said in late) + typical
         return min(_SLOWEST, max(_FASTEST, actual / estimated)) if estimated > 0 else 1.0
@@ -152,7 +155,7 @@ class TimeLeft:
         pace, now = self.pace * self._scale, self._now()
         jobs, priorities, overdue = [], [], False
         for leaf in left:
-            rest_s = leaf.seconds * pace
+            rest_s = leaf.seconds * pace if leaf.wait_for is None else leaf.seconds * (self._scale == 1.0)
             since = running.get(leaf.index)
             if since is not None:
                 rest_s -= self._get_elapsed(since, now)

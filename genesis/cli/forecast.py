@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from genesis.model import Program
+from genesis.model.run import utc_now
 from genesis.pipeline import simulate
 from genesis.schedule import PoolCosts
 from genesis.text import duration, money
@@ -102,8 +103,10 @@ def forecast_of(
     timed = {leaf.index for leaf in works if leaf.seconds_known}
     known = tuple(leaf if leaf.index in timed else leaf.model_copy(update={"seconds": 0.0}) for leaf in leaves)
     if rehearse is not None:
-        known = tuple(leaf.model_copy(update={"seconds": leaf.seconds * rehearse}) for leaf in leaves)
-    predicted = simulate(program.model_copy(update={"leaves": known}), slots=slots, pools=pools)
+        rehearsed = [0.0 if leaf.wait_for is not None else leaf.seconds * rehearse for leaf in leaves]
+        known = tuple(leaf.model_copy(update={"seconds": each}) for leaf, each in zip(leaves, rehearsed, strict=True))
+    now = utc_now() if rehearse is None else None
+    predicted = simulate(program.model_copy(update={"leaves": known}), slots=slots, pools=pools, now=now)
     skipped = {leaf.index for leaf, each in zip(leaves, predicted.timeline, strict=True) if each.skipped}
     works = [leaf for leaf in works if leaf.index not in skipped]
     return Forecast(

@@ -100,6 +100,7 @@ def simulate(
     from genesis.cli.forecast import forecast_of
     from genesis.cli.planning import load_agents, pool_costs, read_plan
     from genesis.cli.render import simulation_view
+    from genesis.model.run import utc_now
     from genesis.pipeline import compile_prepared, prepare
     from genesis.pipeline import simulate as predicted
 
@@ -109,7 +110,7 @@ def simulate(
     prepared = prepare(given, registry, settings=settings, keep=True, selectors=selectors(select, except_))
     program = compile_prepared(prepared, settings)
     costs = pool_costs(settings) if pools else None
-    result = predicted(program, slots=settings.run.slots, pools=costs)
+    result = predicted(program, slots=settings.run.slots, pools=costs, now=utc_now())
     if as_json:
         print_document(result.model_dump(mode="json"))
     else:

@@ -28,6 +28,9 @@ from genesis.prefect_api.names import run_tag
 __all__ = ["Dispatcher"]
 
 
+_IMAGE_HINT = "make the pool one of type docker or kubernetes, take out `image`, or name another pool in `runs_in`"
+
+
 class Dispatcher:
     """Dispatches batches of leaves.
 
@@ -61,15 +64,18 @@ class Dispatcher:
         Raises:
             ServiceError: There is no deployment for the agent, or the API refuses the flow run.
         """
-        pool = self._session.program.profile(leaves[0].agent).pool_name
+        pool = self._session.program.pool(leaves[0])
+        image = leaves[0].runs_in.image if leaves[0].runs_in is not None else None
         began = self._api.clock()
         while True:
             deployment = await self._deployment(pool)
+            if image is not None and (trouble := await self._pools.find_image_trouble(pool)) is not None:
+                raise ServiceError(trouble, hint=_IMAGE_HINT, code="GEN-DISPATCH-IMAGE")
             link = uuid4()
             try:
                 with dispatch_span(leaves, pool, parent=trace):
                     await self._link(link, leaves, after)
-                    flow_run = await self._flow_run(deployment, link, leaves, attempt)
+                    flow_run = await self._flow_run(deployment, link, leaves, attempt, image)
             except ObjectNotFound:  # deleted since it was read
                 self._pools.forget(pool)
                 await self._unlink(link)
@@ -103,8 +109,8 @@ class Dispatcher:
         )
 
     def _lane_s(self, leaves: Sequence[Leaf], attempt: int) -> float:
-        """Return how long a child waits for more leaves: not at all after a failure, or with another agent's leaf."""
-        usual = leaves[0].agent == self._session.program.leaves[leaves[0].index].agent
+        """Return how long a child waits for more leaves: not after a failure, nor for another agent, pool or image."""
+        usual = leaves[0].agent == self._session.program.leaves[leaves[0].index].agent and not leaves[0].runs_apart
         return self._session.settings.pools.lane_idle_s if attempt == 1 and usual else 0.0
 
     async def _deployment(self, pool: str) -> UUID:
@@ -150,7 +156,9 @@ class Dispatcher:
 
         await self._api.call(delete)
 
-    async def _flow_run(self, deployment: UUID, link: UUID, leaves: Sequence[Leaf], attempt: int) -> FlowRun:
+    async def _flow_run(
+        self, deployment: UUID, link: UUID, leaves: Sequence[Leaf], attempt: int, image: str | None
+    ) -> FlowRun:
         """Make the child; asking twice makes one.
 
         Raises:
@@ -167,6 +175,7 @@ class Dispatcher:
                     idempotency_key=idempotency_key(run_id, leaves, attempt),
                     parent_task_run_id=link,
                     labels=_labels(),
+                    job_variables=None if image is None else {"image": image},
                 ),
             )
         except ApiRefused as error:

@@ -305,8 +305,8 @@ class PoolBackend:
     def _is_free(self, index: int) -> bool:
         """Whether a leaf may share a child.
 
-        It is in none, was in none that went wrong, waits for no person, is work and not the sum of a group's, and is no
-        part of copies of which only some may run at once.
+        It is in none, was in none that went wrong, waits for no person, is work and not the sum of a group's, has no
+        pool or image of its own, and is no part of copies of which only some may run at once.
         """
         return (
             index not in self._children.taken
@@ -315,6 +315,7 @@ class PoolBackend:
             and index not in self._outcomes
             and not self._leaves[index].approval
             and not self._leaves[index].in_copies
+            and not self._leaves[index].runs_apart
             and index not in self._apart
             and not self._waits_for_a_person(self._leaves[index])
         )

@@ -81,7 +81,7 @@ class Replanner:
         """Whether a leaf that has ended may change the plan."""
         if (
             leaf.index in self.joins
-            or leaf.gathers is not None
+            or not leaf.agent
             or leaf.always
             or (outcome.state == "failed" and leaf.allow_failure)
         ):
@@ -256,7 +256,7 @@ class Replanner:
 
     def may_be_written_down(self, leaf: Leaf) -> bool:
         """Whether a leaf that failed permanently may become a work order for a person, once: where its plan says so."""
-        if leaf.index in self._written or leaf.index in self.joins or leaf.gathers is not None:
+        if leaf.index in self._written or leaf.index in self.joins or not leaf.agent:
             return False
         return _task(self._session.program.source.plan, leaf).labels.get("on_failure") == "brief"
 

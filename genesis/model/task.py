@@ -21,6 +21,8 @@ from genesis.model.env_name import EnvName
 from genesis.model.for_each import ForEach
 from genesis.model.output_schema import OutputSchema
 from genesis.model.plan_reference import PlanReference
+from genesis.model.runs_in import RunsIn
+from genesis.model.wait_for import WaitFor
 
 __all__ = [
     "Alternative",
@@ -184,6 +186,10 @@ class Task(Model):
     """How many copies may run at once; only with `for_each`."""
     on_failure: Literal["all", "any"] = Field(default="all", exclude_if=lambda value: value == "all")
     """`all`: the task fails if a copy fails; `any`: one copy that succeeds is enough. Only with `for_each`."""
+    runs_in: RunsIn | None = None
+    """The environment of its command or Python function, if that is not its agent's."""
+    wait_for: WaitFor | None = None
+    """What the task waits for, without an agent and without a slot; for an event or a run at most `timeout_s`."""
     use: PlanReference | None = None
     """A plan file whose tasks become the subtasks; where there are subtasks, the file that they are from."""
     with_: Annotated[JsonMap, AfterValidator(_fills_a_plan)] = Field(

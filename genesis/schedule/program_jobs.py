@@ -14,8 +14,9 @@ __all__ = ["add_rules", "find_unbatched", "rank_work", "schedule_job"]
 
 
 def schedule_job(leaf: Leaf) -> ScheduleJob:
-    """Return a leaf as the scheduler sees it, without its rule; a leaf that gathers copies has no agent."""
-    return ScheduleJob(leaf.seconds, leaf.after, leaf.agent or None, in_copies=leaf.in_copies)
+    """Return a leaf as the scheduler sees it, without its rule; a leaf that gathers copies or waits has no agent."""
+    waits = leaf.wait_for is not None
+    return ScheduleJob(leaf.seconds, leaf.after, leaf.agent or None, in_copies=leaf.in_copies, waits=waits)
 
 
 def add_rules(

@@ -73,7 +73,7 @@ def dataflow(plan: Plan, outline: Outline) -> DataFlow:
             _find_lists(variables, outline, node, flow, missing)
             if outline.as_run:
                 continue
-        if (task.inputs or task.env) and not node.children:
+        if (task.inputs or task.env or task.wait_for) and not node.children:
             _read_names(variables, outline, node, flow, missing)
     return DataFlow(flow.sources, tuple(missing), flow.keys, flow.escaped, flow.unknown, flow.items)
 

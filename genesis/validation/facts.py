@@ -105,8 +105,10 @@ class PlanFacts:
 
     @cached_property
     def leaves(self) -> list[Node]:
-        """The leaves in document order, without those that only gather what copies of them gave."""
+        """The leaves in document order that agents run: none that waits, or only gathers what copies of it gave."""
         leaves = self.outline.leaf_nodes()
+        if "wait_for" in self.given:
+            leaves = [node for node in leaves if node.task.wait_for is None]
         return [node for node in leaves if node.task.for_each is None] if self.outline.as_run else leaves
 
     @cached_property

@@ -31,6 +31,10 @@ class Probe(Protocol):
         """Return what the executor's check finds wrong with a task's inputs, or None."""
         ...
 
+    def image_problem(self, image: str) -> str | None:
+        """Return why a task cannot run in a container image, or None."""
+        ...
+
     def secret_present(self, name: str) -> bool:
         """Whether a secret can be read; its value is never asked for."""
         ...

@@ -22,6 +22,9 @@ _ENDS = {
 }
 
 
+_WAITS = st.sampled_from([{}, {}, {"wait_for": {"time": 0}}])
+
+
 @st.composite
 def plans(draw, max_tasks=9):
     """A plan of tasks and composites, each after some tasks that stand before it and are not around it."""
@@ -32,9 +35,9 @@ def plans(draw, max_tasks=9):
         children, inner = [], []
         for number in range(inside):
             child = f"c{number}"
-            children.append(_task(draw, child, [*paths, *inner]))
+            children.append({**_task(draw, child, [*paths, *inner]), **draw(_WAITS)})
             inner.append(f"{name}/{child}")
-        tasks.append({**_task(draw, name, paths), "subtasks": children})
+        tasks.append({**_task(draw, name, paths), "subtasks": children, **({} if children else draw(_WAITS))})
         paths += [name, *inner]
         left -= 1 + inside
     return Plan.model_validate({"version": 1, "request": "r", "tasks": tasks})
@@ -53,7 +56,7 @@ def program_of(plan):
 
 
 def scheduler_of(program, slots=16):
-    work = [ScheduleJob(1.0, leaf.after) for leaf in program.leaves]
+    work = [ScheduleJob(1.0, leaf.after, waits=leaf.wait_for is not None) for leaf in program.leaves]
     jobs, limits = add_rules(program, work), ScheduleLimits(slots)
     return Scheduler(jobs, limits, rank_work(work, jobs, limits)), jobs
 
@@ -118,13 +121,14 @@ def drive(scheduler, program, jobs, data, failing, *, stop_after=None):
         left_out += scheduler.take_left_out()
         if scheduler.done:
             return runs, left_out, cancelled
-        for job in scheduler.take():
+        for job in [*scheduler.take_waits(), *scheduler.take()]:
             assert not before[job] & set(running), "what comes before it still runs"
             assert not cancelled or program.leaves[job].always
             runs[program.leaves[job].path] += 1
             running.append(job)
         if steps == stop_after:
             cancelled = {count, *scheduler.cancel()}
+            running = [job for job in running if job not in cancelled]
             stop_after = None
             continue
         steps += 1

@@ -44,6 +44,20 @@ def test_on_work_pools_it_is_what_dispatches_cost_besides():
     assert watched.time_left.estimate_left() == (166, False)
 
 
+def test_a_wait_lasts_as_long_as_it_says_and_does_not_set_the_pace(an_outcome):
+    watched = Watched(a_task("wait", wait_for={"time": 100}), task("a", 10), task("b", 20, ("a", "wait")))
+    for name in ("wait", "a"):
+        watched.starts(an_outcome, name)
+    watched.after(20)
+    watched.ends(an_outcome, "a")
+    assert watched.time_left.pace == pytest.approx(35 / 25)
+    assert watched.time_left.estimate_left()[0] == pytest.approx(80 + 20 * 35 / 25)
+    pace = watched.time_left.pace
+    watched.after(80)
+    watched.ends(an_outcome, "wait")
+    assert watched.time_left.pace == pace
+
+
 def test_slots_and_agents_are_kept_to():
     tasks = [task(f"t{n}", 10) for n in range(8)]
     assert Watched(*tasks, slots=2).time_left.estimate_left()[0] == 40

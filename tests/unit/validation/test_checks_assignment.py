@@ -24,6 +24,9 @@ class StubProbe:
     def sandbox_gap(self, spec, agent):
         return self.gap if spec.kind == "command" else None
 
+    def image_problem(self, image):
+        return None
+
     def secret_present(self, name):
         self.asked.append(name)
         return name in self.secrets
