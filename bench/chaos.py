@@ -1,6 +1,6 @@
 """Let things go wrong in the middle of runs, and see that nothing is lost, doubled, held or left running.
 
-    python -m bench.chaos [kills] [--quick] [--json] [--data DIR] [--runs N] [--seed N] [--sqlite]
+    python -m bench.chaos [kills | keys] [--quick] [--json] [--data DIR] [--runs N] [--seed N] [--sqlite]
     python -m bench.chaos faults [--quick] [--json] [--data DIR] [--runs N] [--seed N]
     python -m bench.chaos dead-agent [--quick] [--json] [--data DIR] [--seed N]
 
@@ -25,6 +25,10 @@ has to hold after each:
 - *repeated*: no leaf left a row after the kill whose record was in the ledger before it.
 - *leaked*: within 30 s no flow run is left that holds a slot of a pool, and no slot of a limit is taken.
 - *left running*: within 20 s no process is left that was started for the run, but the workers and the server.
+
+`keys` kills the same in runs of another plan (`bench.chaos_keys`): copies for a list from a result, with `max_parallel`
+and `on_failure: any`, `when`, `run_if`, `allow_failure` and `retry`; in every second one a leaf fails for good. Each
+has to end as its rules say, leaf by leaf, and nothing that they leave out may have a row.
 
 A leaf that was at work when its worker was killed may leave two rows: its first attempt had left one and could not say
 so. `twice` counts those. In the end a plan that fills every pool runs on the same stack, so that a slot that was leaked
@@ -60,6 +64,8 @@ _SECOND = 0.2
 """Part of the runs in which a second part is killed."""
 _RUNS = 60
 _QUICK_RUNS = 5
+_KEYS_RUNS = 10
+_QUICK_KEYS_RUNS = 3
 _FAULTS = 300
 _QUICK_FAULTS = 20
 
@@ -126,18 +132,21 @@ def _add(bench: Bench, drawn: Drawn, case: ChaosCase) -> None:
         most_rows=case.most_rows,
         leaked=len(case.leaked),
         left_running=len(case.left_running),
+        wrong=len(case.wrong),
         healed_s=round(case.healed_s, 1),
     )
 
 
-def _targets(bench: Bench, found: list[tuple[Drawn, ChaosCase]], wanted: int) -> None:
+def _targets(bench: Bench, found: list[tuple[Drawn, ChaosCase]], wanted: int, *, keys: bool = False) -> None:
     parts: list[tuple[str, Any]] = [
         ("leaves without their effect", lambda case: len(case.lost)),
         ("leaves repeated although they were recorded", lambda case: len(case.repeated)),
-        ("runs that did not complete", lambda case: case.state != "completed"),
+        ("runs that did not end as their rules say", lambda case: bool(case.wrong)),
         ("flow runs or slots leaked", lambda case: len(case.leaked)),
         ("processes left running", lambda case: len(case.left_running)),
     ]
+    if not keys:
+        parts.append(("runs that did not complete", lambda case: case.state != "completed"))
     bench.targets.append(Target.at_least("runs disturbed", wanted, sum(case.kills > 0 for _, case in found)))
     bench.targets += [Target.at_most(name, 0, sum(count(case) for _, case in found)) for name, count in parts]
 
@@ -159,11 +168,12 @@ def _summary(bench: Bench, found: list[tuple[Drawn, ChaosCase]]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = arguments(__doc__ or "")
-    parser.add_argument("what", nargs="?", choices=("kills", "faults", "dead-agent"), default="kills")
+    parser.add_argument("what", nargs="?", choices=("kills", "keys", "faults", "dead-agent"), default="kills")
     parser.add_argument(
         "--runs",
         type=int,
-        help=f"how many runs (kills: {_RUNS}, {_QUICK_RUNS} with --quick; faults: {_FAULTS}, {_QUICK_FAULTS})",
+        help=f"how many runs (kills: {_RUNS}, {_QUICK_RUNS} with --quick; keys: {_KEYS_RUNS}, {_QUICK_KEYS_RUNS}; "
+        f"faults: {_FAULTS}, {_QUICK_FAULTS})",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the moments and plans")
     parser.add_argument("--sqlite", action="store_true", help="put the server on SQLite")
@@ -172,14 +182,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _kills(bench: Bench, chosen: argparse.Namespace) -> None:
-    runs = chosen.runs or (_QUICK_RUNS if chosen.quick else _RUNS)
+    keys = chosen.what == "keys"
+    usual = (_QUICK_KEYS_RUNS if chosen.quick else _KEYS_RUNS) if keys else _QUICK_RUNS if chosen.quick else _RUNS
+    runs = chosen.runs or usual
     found: list[tuple[Drawn, ChaosCase]] = []
     with fleet(chosen.seed, sqlite=chosen.sqlite) as disturbed:
         kinds = KINDS if disturbed.stack.database is not None else KINDS[:-1]
         drawn_runs = cases(runs, chosen.seed, kinds)
         begun = time.monotonic()
         for drawn in drawn_runs if chosen.only is None else drawn_runs[chosen.only : chosen.only + 1]:
-            case = disturbed.run(drawn.number, drawn.kill, drawn.rows, drawn.pause_s, drawn.down_s)
+            case = disturbed.run(drawn.number, drawn.kill, drawn.rows, drawn.pause_s, drawn.down_s, keys=keys)
             found.append((drawn, case))
             _add(bench, drawn, case)
             told = {key: value for key, value in asdict(case).items() if value not in ([], None)}
@@ -188,7 +200,7 @@ def _kills(bench: Bench, chosen: argparse.Namespace) -> None:
     _summary(bench, found)
     database = "PostgreSQL" if "database" in kinds else "SQLite"
     bench.add(pools_filled_after_all=filled, seed=chosen.seed, database=database)
-    _targets(bench, found, len(found) if chosen.quick or chosen.only is not None else 50)
+    _targets(bench, found, len(found) if keys or chosen.quick or chosen.only is not None else 50, keys=keys)
     bench.targets.append(Target.at_least("pools that run at their limit afterwards, part of all", 1.0, filled))
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import effects
+from bench.chaos_keys import WantedRun, keys_plan
 from bench.processes import Seen, family, find_marked
 from bench.stack import ROOT, Stack, Worker, use
 
@@ -82,9 +83,11 @@ class ChaosCase:
     leaked: list[str] = field(default_factory=list)
     left_running: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    """How it ended otherwise than its rules say."""
 
 
-def plan(name: str, database: str, rng: random.Random, leaves: int = 12) -> dict[str, Any]:
+def plan(name: str, database: str, rng: random.Random, leaves: int = 12) -> WantedRun:
     """Make a plan in layers of three: at most two upstream leaves each, a third of them with side effects."""
     tasks: list[dict[str, Any]] = []
     for number in range(leaves):
@@ -103,7 +106,8 @@ def plan(name: str, database: str, rng: random.Random, leaves: int = 12) -> dict
                 "side_effects": rng.random() < 1 / 3,
             }
         )
-    return {"version": 1, "request": f"Chaos {name}", "tasks": tasks}
+    document = {"version": 1, "request": f"Chaos {name}", "tasks": tasks}
+    return WantedRun(document, "completed", dict.fromkeys((task["id"] for task in tasks), "completed"))
 
 
 class ChaosFleet:
@@ -137,7 +141,14 @@ class ChaosFleet:
             self.stack.wait_for_workers(dict.fromkeys(self._pools, self._worker.name))
 
     def run(
-        self, number: int, kill: Sequence[str], rows: Sequence[int], pauses_s: Sequence[float], down_s: float
+        self,
+        number: int,
+        kill: Sequence[str],
+        rows: Sequence[int],
+        pauses_s: Sequence[float],
+        down_s: float,
+        *,
+        keys: bool = False,
     ) -> ChaosCase:
         """Do one run, disturb it, and look at what is left.
 
@@ -147,10 +158,13 @@ class ChaosFleet:
             rows: After how many rows of the run.
             pauses_s: And how long after them.
             down_s: How long the server or the database stays away.
+            keys: Whether its plan has rules, conditions, retries and a list from a result; every second one fails.
         """
         name = f"run{number}-{secrets.token_hex(3)}"
-        document = plan(name, self._database, random.Random(self._seed * 100_003 + number))
-        run: _Run = (_Deployed if kill[0].startswith("deployed") else _Local)(self, name, document)
+        rng = random.Random(self._seed * 100_003 + number)
+        fails = number % 2 == 1
+        wanted = keys_plan(name, self._database, rng, fails=fails) if keys else plan(name, self._database, rng)
+        run: _Run = (_Deployed if kill[0].startswith("deployed") else _Local)(self, name, wanted)
         run.start()
         recorded, before, killed_at, kills = set[str](), time.time(), time.monotonic(), 0
         for part, count, pause_s in zip(kill, rows, pauses_s, strict=True):
@@ -167,7 +181,6 @@ class ChaosFleet:
             repair.join()
         self._repairs.clear()
         counts = effects.count_effects(self._database, name)
-        leaves = [task["id"] for task in document["tasks"]]
         return ChaosCase(
             run_id=run.run_id or "?",
             state=state,
@@ -177,11 +190,12 @@ class ChaosFleet:
             healed_s=healed_s,
             twice=sum(count > 1 for count in counts.values()),
             most_rows=max(counts.values(), default=0),
-            lost=[leaf for leaf in leaves if not counts[leaf]],
-            repeated=sorted(recorded & effects.since(self._database, name, before)),
+            lost=sorted(leaf for leaf in wanted.acting if not counts[leaf]),
+            repeated=sorted(recorded & effects.since(self._database, name, before) - wanted.redone),
             leaked=self._leaked(),
             left_running=self._left_running(),
             errors=run.errors,
+            wrong=[*run.find_wrong(state), *(f"{leaf} has a row" for leaf in sorted(counts.keys() - wanted.acting))],
         )
 
     def fill_pools(self) -> float:
@@ -198,7 +212,9 @@ class ChaosFleet:
             for kind in ("function", "program")
             for at in range(_LIMIT)
         ]
-        run = _Local(self, name, {"version": 1, "request": "Fill the pools", "tasks": tasks})
+        document = {"version": 1, "request": "Fill the pools", "tasks": tasks}
+        wanted = WantedRun(document, "completed", dict.fromkeys((task["id"] for task in tasks), "completed"))
+        run = _Local(self, name, wanted)
         run.start()
         most: dict[str, int] = {}
         until = time.monotonic() + _BEGIN_S
@@ -276,10 +292,11 @@ class ChaosFleet:
 class _Run:
     """A run that may be disturbed."""
 
-    def __init__(self, fleet: ChaosFleet, name: str, document: dict[str, Any]):
+    def __init__(self, fleet: ChaosFleet, name: str, wanted: WantedRun):
         self.fleet = fleet
         self.name = name
-        self.document = document
+        self.wanted = wanted
+        self.document = wanted.document
         self.run_id: str | None = None
         self.errors: list[str] = []
         self.resumed = 0
@@ -322,9 +339,24 @@ class _Run:
 
     def resume_until_done(self, state: str) -> str:
         """Resume it by hand as often as it ends short of its end."""
-        while state != "completed" and self.resumed < _RESUMES:
+        while self.find_wrong(state) and self.resumed < _RESUMES:
             state = self.read_end(self.resume())
         return state
+
+    def find_wrong(self, state: str) -> list[str]:
+        """Say how it ended otherwise than it has to."""
+        if state != self.wanted.state:
+            return [f"the run is {state} and not {self.wanted.state}"]
+        shown = self.command("runs", "show", self.run_id or "?")
+        shown.wait(_HEAL_S)
+        tasks = json.loads(self._out.read_text("utf-8"))["tasks"]
+        ends = {task["id"]: "completed" if task["state"] in _FINISHED else task["state"] for task in tasks}
+        wanted = self.wanted.states
+        return [
+            f"{path} is {ends.get(path)} and not {wanted.get(path)}"
+            for path in sorted(wanted.keys() | ends.keys())
+            if ends.get(path) != wanted.get(path)
+        ]
 
     def resume(self) -> subprocess.Popen[bytes]:
         """Begin to resume it by hand."""

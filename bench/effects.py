@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import closing
+from typing import Any
 
 __all__ = ["count_effects", "happen", "make", "since"]
 
@@ -28,13 +29,26 @@ def make(database: str) -> None:
         connection.execute("CREATE TABLE effects (run TEXT, leaf TEXT, pid INTEGER, at REAL)")
 
 
-def happen(database: str, run: str, leaf: str, seconds: float) -> dict[str, str]:
-    """Do what a leaf does: work, leave a row, work on."""
+def happen(
+    database: str, run: str, leaf: str, seconds: float, *, result: dict[str, Any] | None = None, fails: int = 0
+) -> dict[str, Any]:
+    """Do what a leaf does: work, leave a row, work on.
+
+    Args:
+        database: The database.
+        run: The run.
+        leaf: The leaf.
+        seconds: How long it takes.
+        result: What it gives besides its name.
+        fails: How many of its rows are those of attempts that fail.
+    """
     time.sleep(seconds / 2)
     with closing(sqlite3.connect(database, timeout=_PATIENCE_S)) as connection, connection:
         connection.execute("INSERT INTO effects VALUES (?, ?, ?, ?)", (run, leaf, os.getpid(), time.time()))
     time.sleep(seconds / 2)
-    return {"did": leaf}
+    if fails and count_effects(database, run)[leaf] <= fails:
+        raise RuntimeError(f"{leaf} fails, as the plan says")
+    return {"did": leaf, **(result or {})}
 
 
 def count_effects(database: str, run: str) -> Counter[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -44,10 +45,18 @@ from genesis.planning import make_plan as planned
 from genesis.planning.replan import ReplanProposal, plan_again
 from genesis.resilience.taxonomy import classify
 from genesis.routing import load_registry, parse_decision, route
-from genesis.schedule import PoolCosts, add_rules, rank_work, schedule_job, schedule_limits, simulate_jobs
+from genesis.schedule import (
+    PoolCosts,
+    ScheduleLimits,
+    add_rules,
+    rank_work,
+    schedule_job,
+    schedule_limits,
+    simulate_jobs,
+)
 from genesis.settings import Limits as Bounds
 from genesis.settings import Settings
-from genesis.structure import can_hold, parse_condition
+from genesis.structure import can_hold, parse_condition, read_wait_time
 from genesis.validation import Probe, refuse_size, validate
 
 __all__ = [
@@ -58,6 +67,7 @@ __all__ = [
     "check_plan",
     "compile_prepared",
     "count_work",
+    "find_skipped",
     "make_plan",
     "plan_within",
     "prepare",
@@ -263,7 +273,12 @@ class Simulation(Model):
 
 
 def simulate(
-    program: Program, *, slots: int = 16, pools: PoolCosts | None = None, machine: Resources | None = None
+    program: Program,
+    *,
+    slots: int = 16,
+    pools: PoolCosts | None = None,
+    machine: Resources | None = None,
+    now: datetime | None = None,
 ) -> Simulation:
     """Predict the run of a program with the real scheduler on virtual time; a leaf lasts its estimate, and none fails.
 
@@ -274,12 +289,15 @@ def simulate(
         slots: Maximum number of concurrent leaves; agents' limits also apply.
         pools: Overhead of work pools; None where the leaves run in one process.
         machine: What the machine has that runs the leaves; without it only what the agents offer counts.
+        now: The start, for tasks that wait for a moment; without it their estimates count.
     """
     work = [schedule_job(leaf) for leaf in program.leaves]
     jobs = add_rules(program, work)
     limits = schedule_limits(program, slots, machine)
     false = _find_false_conditions(program)
-    timeline = simulate_jobs(jobs, limits, rank_work(work, jobs, limits), pools=pools, false=false)
+    timeline = simulate_jobs(
+        jobs, limits, rank_work(work, jobs, limits), pools=pools, false=false, until=_find_moments(program, now)
+    )
     left_out = {job for job in timeline.left_out if job < len(work)}
     return Simulation(
         makespan_s=timeline.makespan_s,
@@ -292,6 +310,28 @@ def simulate(
             for leaf, start, end in zip(program.leaves, timeline.start_s, timeline.end_s, strict=True)
         ),
     )
+
+
+def find_skipped(program: Program) -> set[int]:
+    """Find the leaves that their rules and conditions leave out if nothing fails, as `simulate` does."""
+    if not any(leaf.rule for leaf in program.leaves):
+        return set()
+    jobs = add_rules(program, [schedule_job(leaf) for leaf in program.leaves])
+    limits = ScheduleLimits(len(jobs))
+    timeline = simulate_jobs(jobs, limits, [0] * len(jobs), false=_find_false_conditions(program))
+    return {job for job in timeline.left_out if job < len(program.leaves)}
+
+
+def _find_moments(program: Program, now: datetime | None) -> dict[int, float]:
+    """Return the moments that leaves wait for, as far as they are known before the run, in seconds from now."""
+    found: dict[int, float] = {}
+    for leaf in program.leaves:
+        if now is None or leaf.wait_for is None:
+            continue
+        moment = read_wait_time(leaf.wait_for, {**program.values, **leaf.items})
+        if isinstance(moment, datetime):
+            found[leaf.index] = (moment - now).total_seconds()
+    return found
 
 
 def _find_false_conditions(program: Program) -> list[int]:
@@ -384,19 +424,20 @@ def route_group(program: Program, group: Task) -> Task:
     return with_routes(group, "")
 
 
-def amend_program(program: Program, amendment: Amendment, settings: Settings, probe: Probe | None = None) -> Program:
-    """Return the program with one more amendment, validated like any plan.
+def amend_program(
+    program: Program, amendments: Sequence[Amendment], settings: Settings, probe: Probe | None = None
+) -> Program:
+    """Return the program with more amendments, validated once for all of them, like any plan.
 
     Raises:
-        PlanInvalidError: Validation found an error in the amendment or in the amended plan.
+        PlanInvalidError: Validation found an error in an amendment or in the amended plan.
     """
-    routed = apply_amendments(program.source, (amendment,))
+    routed = apply_amendments(program.source, amendments)
     report = check_plan(routed, program.registry, settings, probe, planned=False)
-    inside = f"{amendment.task if amendment.kind == 'for_each' else amendment.group.id}/"
+    tasks = {each.task for each in amendments}
+    inside = tuple(f"{each.task if each.kind == 'for_each' else each.group.id}/" for each in amendments)
     new = tuple(
-        each
-        for each in report.diagnostics
-        if not each.task or each.task == amendment.task or each.task.startswith(inside)
+        each for each in report.diagnostics if not each.task or each.task in tasks or each.task.startswith(inside)
     )
     refuse_invalid(report.model_copy(update={"diagnostics": new, "ok": all(each.severity != "error" for each in new)}))
     return compile_program(routed, program.registry, default_seconds=settings.run.default_seconds)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from genesis.agents import brief, command, http, plugin, python, rehearsal
-from genesis.agents.child_environment import SecretLookup
+from genesis.agents.child_environment import SecretLookup, no_secret
 from genesis.agents.contract import Executor
 from genesis.agents.functions import Functions
+from genesis.agents.venv_call import VenvTools
 from genesis.errors import TaskError
 from genesis.model import (
     BriefSpec,
@@ -29,10 +30,6 @@ ExecutorFactory = Callable[[ExecutorSpec], Executor]
 """Creates executors of kinds from higher layers."""
 
 
-def _no_secret(name: str) -> str | None:  # noqa: ARG001  # the signature of a lookup
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class ExecutorContext:
     """The dependencies of executors, passed in."""
@@ -40,7 +37,7 @@ class ExecutorContext:
     settings: Settings = field(default_factory=Settings)
     environment: Mapping[str, str] = field(default_factory=dict)
     """The environment of this process; programs get it without secrets."""
-    secrets: SecretLookup = _no_secret
+    secrets: SecretLookup = no_secret
     """Returns a secret by name."""
     functions: Functions = field(default_factory=dict)
     """Functions of this process that cannot be imported; `functions_of` makes the table."""
@@ -69,7 +66,13 @@ def build_executor(spec: ExecutorSpec, context: ExecutorContext) -> Executor:
 def _processes(spec: ExecutorSpec, context: ExecutorContext) -> Executor | None:
     match spec:
         case PythonSpec():
-            return python.PythonExecutor(spec, functions=context.functions)
+            venvs = VenvTools(
+                home=context.settings.home,
+                environment=context.environment,
+                secrets=context.secrets,
+                output_bytes=context.settings.limits.output_bytes,
+            )
+            return python.PythonExecutor(spec, functions=context.functions, venvs=venvs)
         case CommandSpec():
             return command.CommandExecutor(
                 spec,
@@ -77,6 +80,7 @@ def _processes(spec: ExecutorSpec, context: ExecutorContext) -> Executor | None:
                 environment=context.environment,
                 secrets=context.secrets,
                 hidden=(context.settings.home,),
+                home=context.settings.home,
             )
         case _:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from genesis.agents.contract import Work
 from genesis.errors import TaskError
@@ -11,10 +11,15 @@ from genesis.observability.correlation import environment as environment_of
 from genesis.security.sandbox import variables_named
 from genesis.security.secret_names import is_secret_variable
 
-__all__ = ["SecretLookup", "child_environment", "require_secret"]
+__all__ = ["SecretLookup", "child_environment", "common_variables", "no_secret", "require_secret"]
 
 SecretLookup = Callable[[str], str | None]
 """Return a secret by name; None if it does not exist."""
+
+
+def no_secret(name: str) -> str | None:  # noqa: ARG001  # the signature of a lookup
+    """Look up a secret where there are none."""
+    return None
 
 
 _PASSED = frozenset(
@@ -50,12 +55,8 @@ def child_environment(
         TaskError: A secret that the agent lists does not exist.
     """
     named = variables_named(spec.argv)
-    kept = {
-        name: value
-        for name, value in environment.items()
-        if name in spec.pass_env
-        or ((name in _PASSED or name in named or name.startswith(_LOCALE)) and not is_secret_variable(name, value))
-    }
+    kept = {name: value for name, value in environment.items() if name in spec.pass_env}
+    kept |= common_variables(environment, named)
     about = {
         "GENESIS_TASK_PATH": work.path,
         "GENESIS_TASK_FOLDER": str(work.folder.absolute()),
@@ -70,6 +71,15 @@ def child_environment(
         **environment_of(),
         **_look_up_secrets(work.agent.secrets, secrets, work),
         **spec.env,
+    }
+
+
+def common_variables(environment: Mapping[str, str], named: Container[str] = ()) -> dict[str, str]:
+    """Return those of this process's variables that every program gets, and those with these names; no secrets."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if (name in _PASSED or name in named or name.startswith(_LOCALE)) and not is_secret_variable(name, value)
     }
 
 

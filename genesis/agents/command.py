@@ -19,6 +19,7 @@ from genesis.agents.child_environment import SecretLookup, child_environment
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
 from genesis.agents.values import CollisionError, decode_utf8, read_json, wrap_bare_value
+from genesis.agents.venvs import activate_venv, prepare_venv
 from genesis.errors import GenesisError, ResourceError, SecurityError, TaskError
 from genesis.model import AgentProfile, CommandSpec
 from genesis.security.sandbox import (
@@ -60,6 +61,7 @@ class CommandExecutor:
         environment: This process's variables; see `child_environment` for what the program gets of them.
         secrets: Where the agent's secrets are looked up.
         hidden: Folders that programs in a sandbox may not read, such as the home of Genesis.
+        home: Genesis' home, where virtual environments are kept; without it, tasks with one fail.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class CommandExecutor:
         environment: Mapping[str, str],
         secrets: SecretLookup,
         hidden: Sequence[Path] = (),
+        home: Path | None = None,
     ) -> None:
+        self._home = home
         self._spec = spec
         self._output_bytes = output_bytes
         self._environment = environment
@@ -84,6 +88,9 @@ class CommandExecutor:
         _check_folder(self._spec.cwd, argv[0])
         tool = _choose_sandbox(work.agent)
         async with time_limit(work):
+            if work.requirements:
+                venv = await prepare_venv(work.requirements, home=self._home, environment=self._environment)
+                environment = activate_venv(venv, environment)
             try:
                 ended = await run_child(
                     argv if tool is None else self._confine(argv, tool, environment, work),

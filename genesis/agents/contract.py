@@ -64,6 +64,8 @@ class Work:
     """The JSON Schema of each promised output that has one."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that the task sets for the program that does it."""
+    requirements: tuple[str, ...] = ()
+    """Packages of the virtual environment in which it is done; empty for the agent's own environment."""
 
     @property
     def left_s(self) -> float:

@@ -36,6 +36,11 @@ class InputProbe:
         """Return nothing: the tasks may run elsewhere."""
         return None
 
+    def image_problem(self, image: str) -> str | None:
+        """Report nothing: a plan may run on work pools."""
+        del image
+        return None
+
     def secret_present(self, name: str) -> bool:
         """Report nothing: the run checks secrets."""
         del name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -16,7 +16,7 @@ from genesis.model.output_schema import compile_pattern
 from genesis.model.scalars import canonical
 from genesis.structure import WHOLE_RESULT
 
-__all__ = ["Mismatch", "example_value", "find_mismatch"]
+__all__ = ["Mismatch", "example_outputs", "example_value", "find_mismatch"]
 
 _SHOWN = 120
 _MOST_ITEMS = 100
@@ -109,6 +109,13 @@ def _show(value: Any) -> str:
         if len(text) > _SHOWN:
             return f"{text[: _SHOWN - 1]}…"
     return text
+
+
+def example_outputs(
+    names: Iterable[str], schemas: Mapping[str, Mapping[str, JsonValue]], path: str
+) -> dict[str, JsonValue]:
+    """Invent the outputs that a task promises: a text that says it was rehearsed, or a value of the schema's type."""
+    return {name: example_value(schemas.get(name, {}), f"(rehearsed {name} of {path})") for name in names}
 
 
 def example_value(schema: Mapping[str, Any], text: str) -> JsonValue:

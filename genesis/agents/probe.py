@@ -44,6 +44,10 @@ class LocalProbe(InputProbe):
         """Return what this machine lacks of the sandbox that an agent's programs should run in, or None."""
         return sandbox_gap(agent.sandbox) if isinstance(spec, CommandSpec) else None
 
+    def image_problem(self, image: str) -> str | None:
+        """Return why a task cannot run in a container image here: only work pools run any."""
+        return f"tasks run in this process here, and not in {image!r}"
+
     def executor_problem(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
         """Return why an executor cannot be used here, or None."""
         if spec.kind in self._context.makers:

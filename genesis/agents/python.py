@@ -13,6 +13,7 @@ from genesis.agents.functions import Functions, find_function
 from genesis.agents.own_loop import OwnLoop
 from genesis.agents.threads import Threads
 from genesis.agents.values import plain, wrap_bare_value
+from genesis.agents.venv_call import VenvTools, call_in_venv
 from genesis.errors import TaskError
 from genesis.model import PythonSpec
 
@@ -37,15 +38,20 @@ class PythonExecutor:
     Args:
         spec: What to call.
         functions: Functions of this process that cannot be imported, by `module:name`.
+        venvs: For tasks with a virtual environment: the function is called there, in a process of its own.
     """
 
-    def __init__(self, spec: PythonSpec, *, functions: Functions | None = None) -> None:
+    def __init__(self, spec: PythonSpec, *, functions: Functions | None = None, venvs: VenvTools | None = None) -> None:
+        self._venvs = venvs or VenvTools()
         self._call = spec.call
         self._functions = functions or {}
         self._threads = Threads()
 
     async def execute(self, work: Work) -> Result:
         """Call the function and take what it returns; a `Result` from it is taken as it is."""
+        if work.requirements:
+            async with time_limit(work):
+                return await call_in_venv(self._call, work, self._venvs)
         loop = OwnLoop()
         async with time_limit(work):
             return await self._threads.run(lambda: self._call_function(work, loop), label=self._call, stop=loop.cancel)

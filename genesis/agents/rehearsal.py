@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
-from genesis.agents.output_values import example_value
+from genesis.agents.output_values import example_outputs
 
 __all__ = ["RehearsalExecutor"]
 
@@ -29,8 +29,4 @@ class RehearsalExecutor:
         """Wait, and give each promised output a text that says it was rehearsed, or a value of its schema's type."""
         async with time_limit(work):
             await self._sleep(work.seconds * self._scale)
-        outputs = {
-            name: example_value(work.schemas.get(name, {}), f"(rehearsed {name} of {work.path})")
-            for name in work.outputs
-        }
-        return Result(outputs, usd=Decimal(0))
+        return Result(example_outputs(work.outputs, work.schemas, work.path), usd=Decimal(0))

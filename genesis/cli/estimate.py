@@ -11,6 +11,7 @@ from typing import Literal
 
 from genesis.model import Leaf, Outcome, Program, Resources
 from genesis.model.run import utc_now
+from genesis.pipeline import find_skipped
 from genesis.schedule import PoolCosts, ScheduleLimits, rank, schedule_job, schedule_limits, simulate_jobs
 
 __all__ = ["TimeLeft", "format_time_left"]
@@ -67,6 +68,8 @@ class TimeLeft:
         self._priorities: list[int] = []
         self._index: dict[str, int] = {}
         self._final: set[int] = set()
+        self._skipped: set[int] = set()
+        """Leaves that do not run if nothing fails."""
         self._since: dict[int, datetime] = {}
         self._actual_s = 0.0
         self._estimated_s = 0.0
@@ -80,6 +83,7 @@ class TimeLeft:
         self._priorities = rank(jobs, self._limits)
         self._index = {leaf.path: leaf.index for leaf in leaves}
         self._final |= set(finished)
+        self._skipped = find_skipped(program)
         self._leaves = leaves
         self._looked = None
 
@@ -97,7 +101,8 @@ class TimeLeft:
             return
         begun = self._since.pop(index, None)
         self._final.add(index)
-        if begun is not None and outcome.ended_at is not None and outcome.state in ("completed", "failed"):
+        is_work = self._leaves[index].wait_for is None
+        if begun is not None and is_work and outcome.ended_at is not None and outcome.state in ("completed", "failed"):
             self._actual_s += max(0.0, (outcome.ended_at - begun).total_seconds())
             self._estimated_s += self._leaves[index].seconds * self._scale
 
@@ -109,9 +114,11 @@ class TimeLeft:
         late = [
             (self._get_elapsed(since, now), self._leaves[index].seconds * self._scale)
             for index, since in running.items()
+            if self._leaves[index].wait_for is None
         ]
         late = [(took, said) for took, said in late if took > said]
-        typical = self._scale * sum(leaf.seconds for leaf in self._leaves) / max(1, len(self._leaves))
+        work = [leaf.seconds for leaf in self._leaves if leaf.wait_for is None]
+        typical = self._scale * sum(work) / max(1, len(work))
         actual = self._actual_s + sum(took for took, _ in late) + typical
         estimated = self._estimated_s + sum(said for _, said in late) + typical
         return min(_SLOWEST, max(_FASTEST, actual / estimated)) if estimated > 0 else 1.0
@@ -121,7 +128,7 @@ class TimeLeft:
         """Number of remaining leaves whose duration is known: all of them once finished leaves have set the pace."""
         if self._scale != 1.0 or self._estimated_s > 0:
             return "all"
-        known = {leaf.seconds_known for leaf in self._leaves if leaf.index not in self._final}
+        known = {leaf.seconds_known for leaf in self._list_left(dict(self._since))}
         return "" if True not in known else "some" if False in known else "all"
 
     def estimate_left(self) -> tuple[float, bool]:
@@ -137,15 +144,20 @@ class TimeLeft:
         self._looked = _Looked(at, left_s, overdue, self._clock() - at)
         return left_s, overdue
 
+    def _list_left(self, running: Collection[int]) -> list[Leaf]:
+        """List the leaves that are running, or have not ended and run if nothing fails."""
+        gone = (self._final | self._skipped).difference(running)
+        return [leaf for leaf in self._leaves if leaf.index not in gone]
+
     def _simulate_rest(self) -> tuple[float, bool]:
         """Simulate the remaining leaves, those that are running first."""
-        leaves, final, running = self._leaves, set(self._final), dict(self._since)
-        left = [leaf for leaf in leaves if leaf.index not in final]
+        running = dict(self._since)
+        left = self._list_left(running)
         place = {leaf.index: count for count, leaf in enumerate(left)}
         pace, now = self.pace * self._scale, self._now()
         jobs, priorities, overdue = [], [], False
         for leaf in left:
-            rest_s = leaf.seconds * pace
+            rest_s = leaf.seconds * pace if leaf.wait_for is None else leaf.seconds * (self._scale == 1.0)
             since = running.get(leaf.index)
             if since is not None:
                 rest_s -= self._get_elapsed(since, now)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from genesis.model import Program, Resources
+from genesis.model.run import utc_now
 from genesis.pipeline import simulate
 from genesis.schedule import PoolCosts
 from genesis.text import duration, money
@@ -60,14 +61,21 @@ class Forecast:
     agents: int
     slots: int
     timed: int
-    """Number of tasks whose duration is known."""
+    """Number of tasks that are expected to run and whose duration is known."""
     seconds: float
     """Makespan of all tasks on these slots; unknown durations count as 0."""
     priced: int
-    """Number of tasks whose cost is known."""
+    """Number of tasks that are expected to run and whose cost is known."""
     usd: Decimal
+    skipped: int = 0
+    """Tasks that their conditions and rules leave out if nothing fails."""
     start_up: StartUp | None = None
     """Start-up overhead where it is run from here."""
+
+    @property
+    def works(self) -> int:
+        """Number of tasks that are expected to run, without work orders."""
+        return self.tasks - self.orders - self.skipped
 
 
 def forecast_of(
@@ -97,17 +105,23 @@ def forecast_of(
     timed = {leaf.index for leaf in works if leaf.seconds_known}
     known = tuple(leaf if leaf.index in timed else leaf.model_copy(update={"seconds": 0.0}) for leaf in leaves)
     if rehearse is not None:
-        known = tuple(leaf.model_copy(update={"seconds": leaf.seconds * rehearse}) for leaf in leaves)
-    predicted = simulate(program.model_copy(update={"leaves": known}), slots=slots, pools=pools, machine=machine)
+        rehearsed = [0.0 if leaf.wait_for is not None else leaf.seconds * rehearse for leaf in leaves]
+        known = tuple(leaf.model_copy(update={"seconds": each}) for leaf, each in zip(leaves, rehearsed, strict=True))
+    now = utc_now() if rehearse is None else None
+    expected = program.model_copy(update={"leaves": known})
+    predicted = simulate(expected, slots=slots, pools=pools, machine=machine, now=now)
+    skipped = {leaf.index for leaf, each in zip(leaves, predicted.timeline, strict=True) if each.skipped}
+    works = [leaf for leaf in works if leaf.index not in skipped]
     return Forecast(
         tasks=len(tasks),
-        orders=len(tasks) - len(works),
+        orders=len([leaf for leaf in tasks if leaf.index in orders and leaf.index not in skipped]),
         agents=len({leaf.agent for leaf in leaves if leaf.agent}),
         slots=slots,
-        timed=len(tasks) if rehearse is not None else len(timed),
+        timed=len(works) if rehearse is not None else sum(leaf.seconds_known for leaf in works),
         seconds=predicted.makespan_s,
         priced=0 if rehearse is not None else sum(leaf.usd_known for leaf in works),
         usd=sum((leaf.usd for leaf in works), Decimal(0)),
+        skipped=len([leaf for leaf in tasks if leaf.index in skipped]),
         start_up=start_up,
     )
 
@@ -119,7 +133,9 @@ def in_words(forecast: Forecast) -> str:
     if forecast.orders:
         which = "all" if forecast.orders == forecast.tasks else f"{forecast.orders:,} of them"
         parts.append(f"{which} work orders for people, whose time and cost are not counted")
-    if forecast.orders == forecast.tasks:
+    if forecast.skipped:
+        parts.append(f"{forecast.skipped:,} skipped if nothing fails")
+    if not forecast.works:
         return " · ".join(parts)
     if forecast.timed:
         parts.append(
@@ -136,7 +152,7 @@ def cost_in_words(forecast: Forecast) -> str:
 
 
 def _about(known: int, forecast: Forecast) -> str:
-    return "about" if known == forecast.tasks - forecast.orders else "at least"
+    return "about" if known == forecast.works else "at least"
 
 
 def _format_start_up(forecast: Forecast) -> str:
@@ -145,7 +161,7 @@ def _format_start_up(forecast: Forecast) -> str:
     if extra is None or forecast.seconds > _LONG * extra.most_s:
         return ""
     least, most = (rough(float(round(forecast.seconds + seconds))) for seconds in (extra.least_s, extra.most_s))
-    if forecast.timed < forecast.tasks - forecast.orders:
+    if forecast.timed < forecast.works:
         return f" (including start-up: at least {least})"
     if least.endswith(" s") and "min" not in least + most:
         least = least.removesuffix(" s") if least != most else least

@@ -126,9 +126,7 @@ def forecast(program: Program, settings: Settings, *, rehearse: float | None = N
     orders = [
         leaf.index
         for leaf in program.leaves
-        if rehearse is None
-        and leaf.gathers is None
-        and agents[leaf.agent].executor_for(leaf.type, model=model).kind == "brief"
+        if rehearse is None and leaf.agent and agents[leaf.agent].executor_for(leaf.type, model=model).kind == "brief"
     ]
     return forecast_of(
         program,

@@ -13,7 +13,7 @@ from genesis.cli.forecast import Forecast, cost_in_words, count, in_words
 from genesis.cli.output import STATE_STYLES
 from genesis.cli.rows import Rows
 from genesis.ledger.deliverables import short_text
-from genesis.model import Diagnostic, Outcome, Report, Route, RoutedPlan, Run, Task
+from genesis.model import Diagnostic, Outcome, Report, Route, RoutedPlan, Run, Task, WaitFor
 from genesis.structure import fill_text, get_known_seconds, list_edges, plan_values
 from genesis.text import cost, describe_rehearsal, duration
 
@@ -80,6 +80,9 @@ def plan_view(
 def _task_line(task: Task, description: str, route: Route | None, after: Sequence[str]) -> Text:
     line = Text.assemble((task.id, "bold"), ("  ", ""), description)
     order = " · ".join(filter(None, (_describe_copies(task), f"after {_format_names(after)}" if after else "")))
+    if task.wait_for is not None:
+        line.append(f"\n→ waits for {_describe_wait(task.wait_for)}", style="cyan")
+        return line.append(f" · {order}" if order else "", style="dim")
     if task.subtasks:
         order = " · ".join(filter(None, (f"from {task.use}" if task.use else "", order)))
         return line.append(f"  {order}" if order else "", style="dim")
@@ -103,6 +106,13 @@ def _describe_copies(task: Task) -> str:
     if isinstance(task.for_each, dict):
         return f"for each combination of {_format_names(list(task.for_each))}"
     return f"for each of {task.for_each}"
+
+
+def _describe_wait(wait: WaitFor) -> str:
+    """Say what a task waits for."""
+    if wait.time is not None:
+        return f"{wait.time:g} s" if isinstance(wait.time, int | float) else wait.time
+    return f"run {wait.run}" if wait.run is not None else f"event {wait.event}"
 
 
 def _format_names(names: Sequence[str]) -> str:
@@ -164,8 +174,8 @@ def simulation_view(simulation: Simulation, forecast: Forecast, default_s: float
         f"work {duration(simulation.total_work_s)}{cost_in_words(forecast)}"
     )
     parts.append(Text(total, style="bold"))
-    if guessed := forecast.tasks - forecast.timed:
-        which = f"{guessed:,} of {count(forecast.tasks, 'task')} have no" if forecast.timed else "No task has an"
+    if guessed := forecast.works - forecast.timed:
+        which = f"{guessed:,} of {count(forecast.works, 'task')} have no" if forecast.timed else "No task has an"
         parts.append(Text(f"{which} estimate; each counts as {default_s:g} s", style="yellow"))
     return Group(*parts)
 

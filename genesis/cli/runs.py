@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -19,6 +19,8 @@ from genesis.cli.purge import purge
 from genesis.model.states import RunState
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from genesis.cli.rows import Rows
     from genesis.ledger import Header
     from genesis.ledger.catalogue import RunListEntry, RunLogs
@@ -32,6 +34,8 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _REQUEST = 100
 """Most characters of a request in the list of runs."""
+_LONGEST_VALUE = 200
+"""Most characters of the value of a variable or parameter."""
 
 
 def _since(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
@@ -151,7 +155,7 @@ def _show_one(run_id: str, settings: Settings, wanted: _Wanted, *, as_json: bool
     from genesis.ledger import trace_id
     from genesis.ledger.catalogue import logs_of
 
-    run, explanation, header = asyncio.run(_read(run_id, settings, wanted))
+    run, explanation, header, values = asyncio.run(_read(run_id, settings, wanted))
     if wanted.output is not None:
         write_results(wanted.output, run.tasks, one=wanted.task is not None)
         notes().print(f"The results are in {wanted.output}", soft_wrap=True, markup=False)
@@ -160,9 +164,9 @@ def _show_one(run_id: str, settings: Settings, wanted: _Wanted, *, as_json: bool
         print_document(run.tasks[0].model_dump(mode="json"))
     elif as_json:
         found = {"request": header.document.get("request"), "trace_id": trace, "logs": dataclasses.asdict(logs)}
-        print_document(run_document(run, explanation) | found)
+        print_document(run_document(run, explanation) | found | {"values": values})
     else:
-        _print_one(run, explanation, wanted, request=str(header.document.get("request", "")))
+        _print_one(run, explanation, wanted, request=str(header.document.get("request", "")), values=values)
         if wanted.task is None:
             if trace is not None:
                 console().print(f"Trace: {trace}", soft_wrap=True)
@@ -170,10 +174,13 @@ def _show_one(run_id: str, settings: Settings, wanted: _Wanted, *, as_json: bool
             console().print(f"As one page: genesis report {run.run_id}", soft_wrap=True)
 
 
-async def _read(run_id: str, settings: Settings, wanted: _Wanted) -> tuple[Run, Explanation | None, Header]:
+async def _read(
+    run_id: str, settings: Settings, wanted: _Wanted
+) -> tuple[Run, Explanation | None, Header, dict[str, JsonValue]]:
     from genesis.cli.results import whole_run
     from genesis.engine.delivery import find_leaf
     from genesis.ledger.history import find_run, load_program_state
+    from genesis.report.gather import redact_plan_values
     from genesis.report.history import explain_ledger
 
     ledger, header = await find_run(run_id, settings)
@@ -181,15 +188,19 @@ async def _read(run_id: str, settings: Settings, wanted: _Wanted) -> tuple[Run, 
     run, explanation = await explain_ledger(ledger, header, program, settings)
     if wanted.task is not None:
         find_leaf(program, wanted.task, run_id)
-    return (await whole_run(run, ledger, wanted.task) if wanted.results else run), explanation, header
+    run = await whole_run(run, ledger, wanted.task) if wanted.results else run
+    return run, explanation, header, redact_plan_values(program)
 
 
-def _print_one(run: Run, explanation: Explanation | None, wanted: _Wanted, *, request: str) -> None:
+def _print_one(
+    run: Run, explanation: Explanation | None, wanted: _Wanted, *, request: str, values: Mapping[str, JsonValue]
+) -> None:
     from rich.text import Text
 
     from genesis.cli.explanation import explanation_view
     from genesis.cli.render import run_view, tasks_table
     from genesis.cli.results import results_view
+    from genesis.structure import as_json_text
     from genesis.text import one_line
 
     out = console()
@@ -200,6 +211,10 @@ def _print_one(run: Run, explanation: Explanation | None, wanted: _Wanted, *, re
     else:
         out.print(Text.assemble((run.run_id, "bold"), f"  {run.correlation_id}  {run.ui_url or ''}"), soft_wrap=True)
         out.print(one_line(request))
+        for name, value in values.items():
+            out.print(
+                Text.assemble((f"{name} = ", "dim"), one_line(as_json_text(value), _LONGEST_VALUE)), soft_wrap=True
+            )
         explained = None if explanation is None else explanation_view(explanation)
         out.print(run_view(run, explained=explained), crop=False)
     if wanted.results and wanted.output is None:

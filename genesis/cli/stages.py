@@ -101,6 +101,7 @@ def simulate(
     from genesis.cli.forecast import forecast_of
     from genesis.cli.planning import load_agents, pool_costs, read_plan
     from genesis.cli.render import simulation_view
+    from genesis.model.run import utc_now
     from genesis.pipeline import compile_prepared, prepare
     from genesis.pipeline import simulate as predicted
 
@@ -111,7 +112,7 @@ def simulate(
     program = compile_prepared(prepared, settings)
     costs = pool_costs(settings) if pools else None
     machine = None if pools else machine_resources()
-    result = predicted(program, slots=settings.run.slots, pools=costs, machine=machine)
+    result = predicted(program, slots=settings.run.slots, pools=costs, machine=machine, now=utc_now())
     if as_json:
         print_document(result.model_dump(mode="json"))
     else:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydantic import JsonValue
 
 from genesis.model import AgentProfile, Task
-from genesis.structure import fill_text, references, referring
+from genesis.structure import describe_wait, fill_text, references, referring
 
 __all__ = ["SCHEME", "Fingerprints"]
 
@@ -64,7 +64,16 @@ class Fingerprints:
             work.append({"env": task.env})
         if items:
             work.append({"items": dict(items)})
+        if task.runs_in is not None:
+            work.append({"runs_in": task.runs_in.model_dump(mode="json", exclude_none=True)})
         return _digest(self._encode([SCHEME, *work, upstream]))
+
+    def waiting(self, task: Task, upstream: str, items: Mapping[str, JsonValue]) -> str:
+        """Fingerprint a task that waits; `upstream` and `items` are as those of `leaf`."""
+        names = references(referring(task))
+        used = {name: self._values[name] for name in names if name in self._values}
+        waited = describe_wait(task.wait_for) if task.wait_for is not None else None
+        return _digest(self._encode([SCHEME, "wait_for", waited, used, dict(items), task.outputs, upstream]))
 
     def gathering(self, task: Task, upstream: str) -> str:
         """Fingerprint a `for_each` task, which gathers what its copies gave; `upstream` is theirs."""

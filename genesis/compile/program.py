@@ -44,6 +44,7 @@ from genesis.structure import (
     missing_parameters,
     outline,
     plan_values,
+    read_wait_time,
 )
 
 __all__ = ["compile_program"]
@@ -90,13 +91,15 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         node, after, agent = tree.nodes[leaf], groups[flat.after[leaf]], agents.get(leaf)
         retries = _retries(node.task, plan)
         description = node.task.description  # of a copy it was filled when that was made
-        if agent is None or leaf not in tree.scopes:
+        if node.task.for_each is not None or leaf not in tree.scopes:
             description = fill_text(description, values)
         own = prints[leaf]
         copies, priority = in_copies.get(leaf, ()), priorities.get(leaf, 0)
         place = _Place(index, after, sources, keys, escaped, own, retries, description, items, copies, priority)
-        if agent is None:
+        if node.task.for_each is not None:
             made = _gathering_leaf(place, node, routed, known, default_seconds)
+        elif agent is None:
+            made = _waiting_leaf(place, node, values, default_seconds)
         else:
             made = _leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path, known))
         leaves.append(_with_rule(made, leaf, rules, place))
@@ -192,10 +195,10 @@ def _priorities(tree: Outline) -> dict[int, int]:
 
 
 def _agents(routed: RoutedPlan, known: Mapping[str, AgentProfile], tree: Outline) -> dict[int, AgentProfile]:
-    """Find the agents of all leaves that work; a `for_each` task has none itself."""
+    """Find the agents of all leaves that work; a `for_each` task itself has none, and one that waits neither."""
     found: dict[int, AgentProfile] = {}
     for node in tree.leaf_nodes():
-        if node.task.for_each is not None:
+        if node.task.for_each is not None or node.task.wait_for is not None:
             continue
         route = routed.routes.get(node.path)
         if route is None or route.agent is None:
@@ -219,8 +222,10 @@ def _fingerprints(
         if group not in joint:
             joint[group] = fingerprints.joint(prints[source] for source in flat.groups[group])
         task, agent = tree.nodes[leaf].task, agents.get(leaf)
-        if agent is None:
+        if task.for_each is not None:
             prints[leaf] = fingerprints.gathering(task, joint[group])
+        elif agent is None:
+            prints[leaf] = fingerprints.waiting(task, joint[group], flow.items.get(leaf, {}))
         else:
             escaped, items = flow.escaped.get(leaf, ()), flow.items.get(leaf)
             is_filled = leaf in tree.scopes
@@ -298,6 +303,7 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         resources=task.resources,
         mutex=task.mutex,
         priority=place.priority,
+        runs_in=task.runs_in,
     )
 
 
@@ -334,6 +340,39 @@ def _gathering_leaf(
         for_each=task.for_each if is_open else None,
         in_copies=place.in_copies,
         priority=place.priority,
+    )
+
+
+def _waiting_leaf(place: _Place, node: Node, values: dict[str, JsonValue], default_seconds: float) -> Leaf:
+    """Make a leaf that waits: without an agent, and free of charge."""
+    task = node.task
+    try:
+        time = read_wait_time(task.wait_for, {**values, **place.items})
+    except ValueError as error:
+        raise _invalid(f"`wait_for` of task {node.path!r}: {error}") from error
+    known_s = time if isinstance(time, float) else get_known_seconds(task)
+    return Leaf(
+        index=place.index,
+        path=node.path,
+        agent="",
+        after=place.after,
+        type=task.type,
+        description=place.description,
+        sources=place.sources,
+        keys=place.keys,
+        escaped=place.escaped,
+        outputs=tuple(task.outputs),
+        fingerprint=place.fingerprint,
+        seconds=default_seconds if known_s is None else known_s,
+        seconds_known=known_s is not None,
+        usd=Decimal(0),
+        tokens=0,
+        timeout_s=task.timeout_s,
+        cache=task.cache,
+        schemas=task.outputs if isinstance(task.outputs, dict) else {},
+        items=place.items,
+        in_copies=place.in_copies,
+        wait_for=task.wait_for,
     )
 
 

@@ -30,6 +30,9 @@ from genesis.prefect_api.names import run_tag
 __all__ = ["Dispatcher"]
 
 
+_IMAGE_HINT = "make the pool one of type docker or kubernetes, take out `image`, or name another pool in `runs_in`"
+
+
 class Dispatcher:
     """Dispatches batches of leaves.
 
@@ -63,15 +66,20 @@ class Dispatcher:
         Raises:
             ServiceError: There is no deployment for the agent, or the API refuses the flow run.
         """
-        pool = self._session.program.profile(leaves[0].agent).pool_name
+        pool = self._session.program.pool(leaves[0])
+        image = leaves[0].runs_in.image if leaves[0].runs_in is not None else None
         began = self._api.clock()
         while True:
             deployment = await self._deployment(pool)
+            if image is not None and (trouble := await self._pools.find_image_trouble(pool)) is not None:
+                raise ServiceError(trouble, hint=_IMAGE_HINT, code="GEN-DISPATCH-IMAGE")
             link = uuid4()
             try:
                 with dispatch_span(leaves, pool, parent=trace):
                     await self._link(link, leaves, after)
                     variables = await self._pools.find_job_variables(pool, leaves[0].resources)
+                    if image is not None:
+                        variables = {**variables, "image": image}
                     flow_run = await self._flow_run(deployment, link, leaves, attempt, variables)
             except ObjectNotFound:  # deleted since it was read
                 self._pools.forget(pool)
@@ -108,9 +116,9 @@ class Dispatcher:
     def _lane_s(self, leaves: Sequence[Leaf], attempt: int) -> float:
         """Return how long a child waits for more leaves.
 
-        Not at all after a failure, with another agent's leaf, or with one whose needs the flow run is started with.
+        Not at all after a failure, with another agent's leaf, or with one that has a flow run of its own.
         """
-        usual = leaves[0].agent == self._session.program.leaves[leaves[0].index].agent
+        usual = leaves[0].agent == self._session.program.leaves[leaves[0].index].agent and not leaves[0].runs_apart
         usual = usual and not needs_own_flow_run(leaves[0].resources)
         return self._session.settings.pools.lane_idle_s if attempt == 1 and usual else 0.0
 

@@ -307,8 +307,8 @@ class PoolBackend:
         """Whether a leaf may share a child.
 
         It is in none, was in none that went wrong, waits for no person, is work and not the sum of a group's, is no
-        part of copies of which only some may run at once, needs nothing that its flow run is started with, and has no
-        mutex.
+        part of copies of which only some may run at once, needs nothing that its flow run is started with, has no pool
+        or image of its own, and no mutex.
         """
         return (
             index not in self._children.taken
@@ -319,6 +319,7 @@ class PoolBackend:
             and not self._leaves[index].in_copies
             and not needs_own_flow_run(self._leaves[index].resources)
             and self._leaves[index].mutex is None
+            and not self._leaves[index].runs_apart
             and index not in self._apart
             and not self._waits_for_a_person(self._leaves[index])
         )

@@ -105,6 +105,21 @@ class AgentPools:
             self._notify(found)
         return found
 
+    async def find_image_trouble(self, pool: str) -> str | None:
+        """Find out why a pool cannot run a container image; None where its jobs have the variable `image`.
+
+        Raises:
+            ApiUnavailable: The API was away for too long.
+        """
+        try:
+            deployment = await self._api.call(lambda client: client.read_deployment_by_name(_name_deployment(pool)))
+            name = deployment.work_pool_name or pool
+            found = await self._api.call(lambda client: client.read_work_pool(name))
+        except ObjectNotFound:  # `trouble` says so
+            return None
+        variables = found.base_job_template.get("variables", {}).get("properties", {})
+        return None if "image" in variables else f"work pool {name!r} of type {found.type!r} runs no container images"
+
     def queue(self, pool: str) -> UUID | None:
         """Return the queue that a pool's deployment has, as `trouble` saw it last."""
         return self._queues.get(pool)
@@ -157,8 +172,11 @@ class AgentPools:
         return found.is_paused
 
     async def _read_deployment(self, pool: str) -> DeploymentResponse | None:
-        name = f"{FLOW_NAME}/{short_pool(pool)}"
         try:
-            return await self._api.once(lambda client: client.read_deployment_by_name(name))
+            return await self._api.once(lambda client: client.read_deployment_by_name(_name_deployment(pool)))
         except ObjectNotFound:
             return None
+
+
+def _name_deployment(pool: str) -> str:
+    return f"{FLOW_NAME}/{short_pool(pool)}"

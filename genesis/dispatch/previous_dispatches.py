@@ -90,7 +90,7 @@ async def _add_orders(child: ChildFlowRun, ledger: Ledger, by_path: dict[str, Le
 
 
 def _pool(program: Program, leaves: Sequence[Leaf]) -> str:
-    return program.profile(leaves[0].agent).pool_name
+    return program.pool(leaves[0])
 
 
 def _child(flow_run: FlowRun, leaves: tuple[Leaf, ...], state: StateType, pool: str, now: float) -> ChildFlowRun:

@@ -50,7 +50,7 @@ from genesis.security.known_secrets import secrets_of_process
 from genesis.security.redact import redact
 from genesis.settings import Settings
 
-__all__ = ["LeafRun", "error_info", "fault_info", "time_limit_s"]
+__all__ = ["LeafRun", "check_outputs", "error_info", "fault_info", "time_limit_s"]
 
 _log = logging.getLogger(__name__)
 _LONGEST_KEPT = 300
@@ -105,6 +105,30 @@ def fault_info(error: BaseException, run_id: str) -> ErrorInfo:
         return info.model_copy(update={"hint": info.hint or hint})
     failed = f"Genesis itself failed: {describe_error(error)}"
     return info.model_copy(update={"code": "GEN-INTERNAL", "message": failed, "hint": hint})
+
+
+async def check_outputs(leaf: Leaf, value: JsonValue, *, is_rehearsed: bool) -> None:
+    """Check that a result has the promised outputs, and that they fit their schemas; what is rehearsed need not.
+
+    Raises:
+        TaskError: It does not.
+    """
+    if missing := missing_outputs(leaf, value):
+        raise TaskError(
+            f"task {leaf.path!r} promised {', '.join(map(repr, missing))}, which its result does not have",
+            hint="return a mapping with the promised names, or take them out of `outputs`",
+            code="GEN-TASK-OUTPUTS",
+        )
+    if not leaf.schemas or is_rehearsed:
+        return
+    mismatch = await asyncio.to_thread(find_mismatch, leaf.schemas, value)
+    if mismatch is not None:
+        raise TaskError(
+            f"task {leaf.path!r} promised other values: {mismatch}",
+            hint="correct what the agent returns, or the schema in `outputs`",
+            code="GEN-TASK-OUTPUT-SCHEMA",
+            data={"output": mismatch.output, "pointer": mismatch.pointer, "expected": mismatch.expected},
+        )
 
 
 class LeafRun:
@@ -294,6 +318,7 @@ class LeafRun:
             repeats=self._repeats,
             schemas=leaf.schemas,
             env=env,
+            requirements=leaf.runs_in.venv.requirements if leaf.runs_in and leaf.runs_in.venv else (),
         )
         executor = session.executor(leaf)
         async with self._guard(agent), time_limit(work):
@@ -303,33 +328,9 @@ class LeafRun:
         )
         self._cost = (usd, result.tokens)
         if result.state == "completed":
-            await self._check_outputs(agent, result)
+            is_rehearsed = session.rehearse is not None or agent.executor_for(leaf.type).kind == "rehearsal"
+            await check_outputs(leaf, result.value, is_rehearsed=is_rehearsed)
         return result, result.state
-
-    async def _check_outputs(self, agent: AgentProfile, result: Result) -> None:
-        """Check that a result has the promised outputs, and that they fit their schemas; what is rehearsed need not.
-
-        Raises:
-            TaskError: It does not.
-        """
-        leaf, session = self.leaf, self._session
-        if missing := missing_outputs(leaf, result.value):
-            raise TaskError(
-                f"task {leaf.path!r} promised {', '.join(map(repr, missing))}, which its result does not have",
-                hint="return a mapping with the promised names, or take them out of `outputs`",
-                code="GEN-TASK-OUTPUTS",
-            )
-        is_rehearsed = session.rehearse is not None or agent.executor_for(leaf.type).kind == "rehearsal"
-        if not leaf.schemas or is_rehearsed:
-            return
-        mismatch = await asyncio.to_thread(find_mismatch, leaf.schemas, result.value)
-        if mismatch is not None:
-            raise TaskError(
-                f"task {leaf.path!r} promised other values: {mismatch}",
-                hint="correct what the agent returns, or the schema in `outputs`",
-                code="GEN-TASK-OUTPUT-SCHEMA",
-                data={"output": mismatch.output, "pointer": mismatch.pointer, "expected": mismatch.expected},
-            )
 
     def _find_work_orders(self) -> dict[str, str]:
         """Name the leaves before this one that are with a person, with their work orders."""

@@ -14,9 +14,30 @@ from genesis.ledger.program_state import ProgramState
 from genesis.model import FINISHED, KEPT, Leaf, Outcome, Program
 from genesis.structure import combine_lists, count_values, find_lists, parse_variable
 
-__all__ = ["find_forgiven", "gather_copies", "list_values"]
+__all__ = ["find_forgiven", "gather_copies", "list_values", "read_references"]
 
 _SHOWN = 3
+
+
+async def read_references(session: RunContext, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> References:
+    """Read what the references of a leaf without an agent stand for.
+
+    Args:
+        session: The run.
+        leaf: The leaf.
+        outcomes: Those of the leaves that it comes after, by index.
+
+    Raises:
+        GenesisError: The ledger cannot be read.
+    """
+    program = session.program
+    results = {
+        source: await session.ledger.result(outcomes[source])
+        for source in leaf.sources.values()
+        if outcomes[source].state in KEPT
+    }
+    gathered = {source for source in results if program.leaves[source].gathers is not None}
+    return References(leaf, program.values, results, gathered)
 
 
 async def list_values(session: RunContext, leaf: Leaf, outcomes: Mapping[int, Outcome], room: int) -> list[JsonValue]:
@@ -31,15 +52,7 @@ async def list_values(session: RunContext, leaf: Leaf, outcomes: Mapping[int, Ou
     Raises:
         TaskError: It is no list, or has more values than leaves may be added.
     """
-    program = session.program
-    results = {
-        source: await session.ledger.result(outcomes[source])
-        for source in leaf.sources.values()
-        if outcomes[source].state in KEPT
-    }
-    gathered = {source for source in results if program.leaves[source].gathers is not None}
-    values = program.values
-    references = References(leaf, values, results, gathered)
+    references, values = await read_references(session, leaf, outcomes), session.program.values
 
     def lookup(name: str) -> JsonValue:
         value = references.lookup(name)

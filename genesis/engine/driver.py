@@ -22,6 +22,7 @@ from genesis.engine.observers.telemetry import task_ended, task_span
 from genesis.engine.replanner import Replanner, ReplanOutcome
 from genesis.engine.run_context import RunContext
 from genesis.engine.start_rules import StartRules, Verdict
+from genesis.engine.waits import Waits
 from genesis.errors import GenesisError
 from genesis.ledger.control import Control
 from genesis.ledger.ledger import with_allowance
@@ -92,6 +93,7 @@ class Driver:
         self._not_met: list[Leaf] = []
         """Leaves that their conditions or rules left out, and that are to be written down."""
         self._considering: set[asyncio.Task[None]] = set()
+        """What a stop of the run ends at once, since it is no work: replanning, and waits."""
         tried = (
             Outcome(id=leaf.path, agent=leaf.agent, history=session.tried.get(leaf.index, ())) for leaf in self._leaves
         )
@@ -104,6 +106,7 @@ class Driver:
         """The tasks of leaves that run with a mutex."""
         self._lost: set[int] = set()
         """Leaves that are ended since another task has their mutex."""
+        self._waits = Waits(session)
         self._scheduler = self._schedule()
         self._restore()
         self._failover = Failover(session, self._look_again)
@@ -172,9 +175,12 @@ class Driver:
             self._scheduler.suspend(index)
 
     async def _follow_rules(self, group: asyncio.TaskGroup) -> None:
-        """Have the conditions evaluated that can be, and write down what they and the rules have left out."""
+        """Have the conditions evaluated that can be, begin waits, and write down what the rules have left out."""
         for source in self._rules.take_undecided():
             self._work(self._evaluate(source), group, self._uncancelled)
+        for index in self._scheduler.take_waits() if self._stop is None or self._halted else ():
+            leaf = self._leaves[index]
+            self._work(self._run_leaf(leaf), group, self._uncancelled if leaf.always else self._considering)
         self._take_left_out("what it comes after did not finish")
         leaves, self._not_met = self._not_met, []
         try:
@@ -222,6 +228,7 @@ class Driver:
 
     def _schedule(self) -> Scheduler:
         joins, program = self._replanner.joins, self._session.program
+        self._scheduled = program
         work = [self._job(leaf) for leaf in self._leaves]
         limits = schedule_limits(program, self._session.slots, self._session.machine)
         jobs = add_rules(program, work, {index: amendment.group.id for index, amendment in joins.items()})
@@ -231,7 +238,7 @@ class Driver:
 
     def _job(self, leaf: Leaf) -> ScheduleJob:
         job = schedule_job(self._leaf(leaf.index))
-        if leaf.gathers is not None:
+        if not leaf.agent:
             return job
         if leaf.index in self._replanner.joins:
             return replace(job, duration_s=0.0, agent=None, needs=())
@@ -287,7 +294,7 @@ class Driver:
         return outcome.model_copy(update={"state": "failed", "error": error})
 
     async def _run_leaf(self, leaf: Leaf) -> None:
-        """Run one leaf, or gather its result; a ledger that cannot be written ends the run."""
+        """Run one leaf, gather its result, or wait; a ledger that cannot be written ends the run."""
         outcome = Outcome(id=leaf.path, agent=leaf.agent, state="failed")
         if leaf.mutex is not None:
             self._holders[leaf.index] = asyncio.current_task()
@@ -297,6 +304,8 @@ class Driver:
                     self._traced[leaf.index] = made.traceparent
                 if leaf.gathers is not None:
                     outcome = await gather_copies(self._session, leaf, self.outcomes)
+                elif leaf.wait_for is not None:
+                    outcome = await self._waits.wait(leaf, self.outcomes)
                 elif leaf.index in self._replanner.joins:
                     outcome = await self._replanner.gather_result(leaf, self.outcomes)
                 else:
@@ -326,7 +335,7 @@ class Driver:
         if event.answer is not None:
             metrics_of_process().count(REPLANS, "unchanged")
             outcome = self._replanner.note_unchanged(outcome, event.answer)
-        elif self._stop is None and leaf.index not in self._replanner.joins and leaf.gathers is None:
+        elif self._stop is None and leaf.index not in self._replanner.joins and leaf.agent:
             if outcome.state == "cancelled" and _is_over(outcome):
                 self._handle_deadline(leaf, outcome)
                 return
@@ -423,6 +432,9 @@ class Driver:
             for each in new:
                 self._cancel_unstarted(each.index)
             return
+        if self._scheduled is program:  # another leaf's change came into force together with this one's
+            self._scheduler.release(leaf.index)
+            return
         scheduler = self._schedule()
         scheduler.take_over(self._scheduler)
         scheduler.release(leaf.index)
@@ -447,9 +459,7 @@ class Driver:
         taken = [self._leaf(index) for index in self._scheduler.take()]
         joins = self._replanner.joins
         started = [
-            leaf
-            for leaf in taken
-            if leaf.index in joins or leaf.gathers is not None or self._failover.may_start(leaf.agent)
+            leaf for leaf in taken if leaf.index in joins or not leaf.agent or self._failover.may_start(leaf.agent)
         ]
         going = {leaf.index for leaf in started}
         self._waiting -= going

@@ -184,12 +184,12 @@ def read_output(path: str, reference: str, key: str, result: JsonValue, *, is_ga
 
 
 def list_upstream(leaf: Leaf, leaves: Sequence[Leaf]) -> list[int]:
-    """List the leaves of agents that a leaf comes after: copies in place of the task that gathers them."""
+    """List the leaves of agents that a leaf comes after: what a leaf without an agent comes after in place of that."""
     found: list[int] = []
     waiting = list(reversed(leaf.after))
     while waiting:
         source = waiting.pop()
-        if leaves[source].gathers is None:
+        if leaves[source].agent:
             found.append(source)
         else:
             waiting.extend(reversed(leaves[source].after))

@@ -17,6 +17,8 @@ __all__ = [
     "PROGRESS_S",
     "SERVER_POLL_S",
     "TASK_RUN_POLL_S",
+    "WAITS_A_POLL",
+    "WAIT_POLL_S",
 ]
 
 DELIVERY_POLL_S = 1.0
@@ -51,3 +53,7 @@ PROGRESS_S = 3.0
 """Pause between two updates of the progress artifact: each is a call, and a picture."""
 SERVER_POLL_S = 2.0
 """Pause between two health requests to the server."""
+WAIT_POLL_S = 5.0
+"""Pause between two looks for an event, or for the end of a run, that a task waits for."""
+WAITS_A_POLL = 50
+"""So many tasks that wait are looked after in one such pause; with more, it is longer."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
@@ -47,6 +47,17 @@ class ReplanOutcome:
     why: str = ""
 
 
+@dataclass(eq=False)
+class _CopyRequest:
+    """A `for_each` task that waits for its copies."""
+
+    leaf: Leaf
+    outcomes: Mapping[int, Outcome]
+    begun: Outcome
+    is_done: bool = False
+    failed: Outcome | None = None
+
+
 class Replanner:
     """Decides on amendments, and makes them.
 
@@ -60,6 +71,9 @@ class Replanner:
         self._threads = Threads()
         self._one_at_a_time = asyncio.Lock()
         self._written: set[int] = set()
+        self._requests: list[_CopyRequest] = []
+        self._unwritten: GenesisError | None = None
+        """Why changes could not be written: the ledger may have the first of several, and must not get these again."""
         self.joins = self._read_joins()
         """By leaf index, the amendment whose group gives a leaf its result."""
 
@@ -67,7 +81,7 @@ class Replanner:
         """Whether a leaf that has ended may change the plan."""
         if (
             leaf.index in self.joins
-            or leaf.gathers is not None
+            or not leaf.agent
             or leaf.always
             or (outcome.state == "failed" and leaf.allow_failure)
         ):
@@ -121,6 +135,9 @@ class Replanner:
     async def make_copies(self, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> Outcome | None:
         """Create the copies of a `for_each` task whose list is a result.
 
+        Tasks whose lists are known while another one's copies are created get theirs together, since each change of the
+        plan validates and compiles all of it.
+
         Args:
             leaf: The task.
             outcomes: Those of the leaves that it comes after, by index.
@@ -131,39 +148,78 @@ class Replanner:
         Raises:
             GenesisError: The ledger cannot be read or written.
         """
-        session = self._session
-        own = Outcome(id=leaf.path, agent=leaf.agent, started_at=session.now())
-        task = _task(session.program.source.plan, leaf)
+        request = _CopyRequest(leaf, outcomes, Outcome(id=leaf.path, agent=leaf.agent, started_at=self._session.now()))
+        self._requests.append(request)
         try:
             async with self._one_at_a_time:
-                room = session.settings.limits.leaves - count_work(session.program)
-                values = await list_values(session, leaf, outcomes, room)
-                count = len(values)
-                amendment = Amendment(
-                    number=len(session.program_state.amendments) + 1,
-                    kind="for_each",
-                    task=leaf.path,
-                    group=task.model_copy(update={"for_each": values}),
-                    reason=f"{_describe_list(leaf)} has {count} value{'' if count == 1 else 's'}",
-                    outcome=own,
-                    at=session.now(),
-                )
-                program = await asyncio.to_thread(
-                    amend_program, session.program, amendment, session.settings, session.probe
-                )
-                await self._adopt(amendment, program)
-        except (TaskError, PlanInvalidError) as refused:
-            code = refused.code if isinstance(refused, TaskError) else "GEN-TASK-FOR-EACH"
-            error = ErrorInfo(code=code, message=refused.message, hint=refused.hint)
-            ended = own.model_copy(update={"state": "failed", "error": error, "ended_at": session.now()})
-            return await session.record(leaf, ended)
-        return None
+                if self._unwritten is not None:
+                    raise self._unwritten
+                if not request.is_done:
+                    await self._add_copies([each for each in self._requests if not each.is_done])
+        finally:
+            self._requests.remove(request)
+        return request.failed
 
-    async def _adopt(self, amendment: Amendment, program: Program) -> None:
-        """Write an amendment down, and let it count."""
+    async def _add_copies(self, requests: list[_CopyRequest]) -> None:
+        """Create the copies of these tasks together; where that is refused, of each alone: each has its own end."""
+        session = self._session
+        room = session.settings.limits.leaves - count_work(session.program)
+        try:
+            amendments: list[Amendment] = []
+            for request in requests:
+                values = await list_values(session, request.leaf, request.outcomes, room)
+                room -= len(values)
+                amendments.append(self._describe_copies(request, values, len(amendments)))
+            program = await asyncio.to_thread(
+                amend_program, session.program, amendments, session.settings, session.probe
+            )
+        except (TaskError, PlanInvalidError) as refused:
+            if len(requests) == 1:
+                await self._refuse_copies(requests[0], refused)
+            for request in requests if len(requests) > 1 else ():
+                await self._add_copies([request])
+            return
+        await self._adopt(amendments, program)
+        for request in requests:
+            request.is_done = True
+
+    def _describe_copies(self, request: _CopyRequest, values: list[JsonValue], earlier: int) -> Amendment:
+        leaf, count = request.leaf, len(values)
+        return Amendment(
+            number=len(self._session.program_state.amendments) + earlier + 1,
+            kind="for_each",
+            task=leaf.path,
+            group=_task(self._session.program.source.plan, leaf).model_copy(update={"for_each": values}),
+            reason=f"{_describe_list(leaf)} has {count} value{'' if count == 1 else 's'}",
+            outcome=request.begun,
+            at=self._session.now(),
+        )
+
+    async def _refuse_copies(self, request: _CopyRequest, refused: GenesisError) -> None:
+        code = refused.code if isinstance(refused, TaskError) else "GEN-TASK-FOR-EACH"
+        error = ErrorInfo(code=code, message=refused.message, hint=refused.hint)
+        ended = request.begun.model_copy(update={"state": "failed", "error": error, "ended_at": self._session.now()})
+        request.failed = await self._session.record(request.leaf, ended)
+        request.is_done = True
+
+    async def _adopt(self, amendments: Sequence[Amendment], program: Program) -> None:
+        """Write amendments down, and let them count."""
+        writing = asyncio.ensure_future(self._write(amendments, program))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:  # what is in the ledger has to count: the next one gets the next number
+            await writing
+            raise
+
+    async def _write(self, amendments: Sequence[Amendment], program: Program) -> None:
         program_state = self._session.program_state
-        await self._session.ledger.amend(amendment)
-        program_state.program, program_state.amendments = program, (*program_state.amendments, amendment)
+        try:
+            for amendment in amendments:
+                await self._session.ledger.amend(amendment)
+        except GenesisError as fault:
+            self._unwritten = fault
+            raise
+        program_state.program, program_state.amendments = program, (*program_state.amendments, *amendments)
         self.joins = self._read_joins()
 
     async def gather_result(self, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> Outcome:
@@ -200,7 +256,7 @@ class Replanner:
 
     def may_be_written_down(self, leaf: Leaf) -> bool:
         """Whether a leaf that failed permanently may become a work order for a person, once: where its plan says so."""
-        if leaf.index in self._written or leaf.index in self.joins or leaf.gathers is not None:
+        if leaf.index in self._written or leaf.index in self.joins or not leaf.agent:
             return False
         return _task(self._session.program.source.plan, leaf).labels.get("on_failure") == "brief"
 
@@ -328,12 +384,12 @@ class Replanner:
         amendment = self._assign_number(amendment)
         amendment = amendment.model_copy(update={"group": route_group(program_state.program, amendment.group)})
         program = await asyncio.to_thread(
-            amend_program, program_state.program, amendment, settings, self._session.probe
+            amend_program, program_state.program, [amendment], settings, self._session.probe
         )
         new = program.leaves[len(program_state.program.leaves) :]
         if amendment.kind == "replan":
             self._refuse_the_same(new, tried)
-        await self._adopt(amendment, program)
+        await self._adopt([amendment], program)
         _log.warning("%r: %s", amendment.task, _note(amendment), extra={"task": amendment.task, "kind": amendment.kind})
         return ReplanOutcome(changed=True)
 

@@ -92,7 +92,7 @@ class RunContext:
 
     def is_brief(self, leaf: Leaf) -> bool:
         """Whether a leaf is written down for a person."""
-        if leaf.gathers is not None:
+        if not leaf.agent:
             return False
         profile = self.program.profile(leaf.agent)
         return profile.executor_for(leaf.type, model=self.planner_model).kind == "brief"

@@ -37,10 +37,7 @@ def show_unrun(
     unrun = [
         leaf
         for leaf in program.leaves
-        if leaf.index in outcomes
-        and outcomes[leaf.index].state in _STATES
-        and leaf.index not in nodes
-        and leaf.gathers is None
+        if leaf.index in outcomes and outcomes[leaf.index].state in _STATES and leaf.index not in nodes and leaf.agent
     ]
     graph = {**nodes, **{leaf.index: TaskRunResult(id=uuid4()) for leaf in unrun[:_MOST]}}
     for leaf in unrun[:_MOST]:

@@ -57,7 +57,9 @@ class AgentWriter:
         return self._agent(kind, kind, {"description": text, "executor": {"kind": "brief"}})
 
     def registry(self) -> Registry:
-        """Return the agents as a registry, checked."""
+        """Return the agents as a registry, checked; an agents file has at least one, though all tasks may only wait."""
+        if not self._agents:
+            self.for_person("generic")
         return load_registry({"agents": list(self._agents.values())})
 
     def _agent(self, name: str, kind: str, parts: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from genesis.importers.limits import LONGEST_TEXT, MOST_EXPANSIONS, MOST_STEPS
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
 from genesis.importers.workflow import Command, Loss, Slot, Start, Step, Workflow, WorkflowParameter
+from genesis.model.wait_for import LONGEST_WAIT_S
 
 __all__ = ["find_mismatch", "read_workflow"]
 
@@ -188,7 +189,11 @@ class _Reader:
             kind = next((key for key in kinds if key in template), "template")
             step.kind = kind
             if kind == "suspend":
-                step.wait_for = f"a resumption (suspend {excerpt(template['suspend'])})"
+                seconds = seconds_of(mapping_of(template["suspend"]).get("duration"))
+                if seconds is not None and seconds <= LONGEST_WAIT_S and not step.retries and step.timeout_s is None:
+                    step.pause_s = seconds
+                else:
+                    step.wait_for = f"a resumption (suspend {excerpt(template['suspend'])})"
             else:
                 step.inputs = {kind: template.get(kind)}
                 step.losses.append(

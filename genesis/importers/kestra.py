@@ -16,6 +16,7 @@ from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, 
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
 from genesis.importers.workflow import Command, Loss, Slot, Start, Step, Trigger, Workflow, WorkflowParameter
+from genesis.model.wait_for import LONGEST_WAIT_S
 
 __all__ = ["find_mismatch", "read_workflow"]
 
@@ -292,7 +293,7 @@ class _Reader:
         elif kind.rpartition(".")[2] in ("Subflow", "ForEachItem") and ".flow." in kind:
             step.sub_workflow = f"{excerpt(raw.get('namespace'))}.{excerpt(raw.get('flowId'))}"
         elif kind.rpartition(".")[2] == "Pause":
-            step.wait_for = "a resumption"
+            _read_pause(step, raw)
         else:
             step.losses.append(Loss(self._source.line(*path, "type"), f"type {kind}", "the task is a work order"))
         if step.command is None:
@@ -355,6 +356,16 @@ def _read_delays(step: Step, retry: dict[str, Any]) -> None:
         known += ["type", "interval", "delayFactor"] if step.delay_s else []
     kept = {key: retry[key] for key in retry if key not in known}
     step.pauses = excerpt(kept) if kept else ""
+
+
+def _read_pause(step: Step, raw: dict[str, Any]) -> None:
+    """Read a pause: of a duration alone, it is over by itself; any other is over when somebody resumes the flow."""
+    known = {"id", "type", "description", "delay", "pauseDuration", "runIf", "allowFailure"}
+    seconds = seconds_of(raw.get("pauseDuration", raw.get("delay")))
+    if seconds is not None and seconds <= LONGEST_WAIT_S and raw.keys() <= known:
+        step.pause_s = seconds
+    else:
+        step.wait_for = "a resumption"
 
 
 def _masked(value: Any) -> Any:

@@ -153,6 +153,8 @@ def write_outputs(step: Step) -> Written:
 
 def write_wait(step: Step) -> Written:
     """Write what it waits for outside of the workflow."""
+    if step.pause_s is not None:
+        return Written(keys={"wait_for": {"time": step.pause_s}})
     return Written(construct=f"waits for {step.wait_for}", outcome=_ORDER, manual=True) if step.wait_for else _ALL
 
 

@@ -186,6 +186,9 @@ class _PlanWriter:
         if step.steps:
             task["subtasks"] = [self._task(child, f"{path}/", manual=manual) for child in step.steps]
             return task
+        if "wait_for" in task and not manual:
+            return task
+        task.pop("wait_for", None)
         return task | self._work(step, manual=manual)
 
     def _dependencies(self, step: Step, parent: str) -> tuple[list[str], bool]:

@@ -151,7 +151,9 @@ class Step:
     files: str = ""
     """Files that it takes from other steps, or hands on."""
     wait_for: str = ""
-    """What it waits for, outside of the workflow: a time, an event, another workflow."""
+    """What it waits for, outside of the workflow and not for `pause_s`: a person, an event, another workflow."""
+    pause_s: float | None = None
+    """For how many seconds it waits; it does nothing else."""
     outputs: str = ""
     """Results that it hands on."""
     sub_workflow: str = ""

@@ -9,6 +9,7 @@ genesis/<run id>/lanes/<flow run>/0001.json  an order of further leaves for a fl
 genesis/<run id>/deliveries/00012-….json  what a person handed in for a leaf; written once, and counts before its record
 genesis/<run id>/mutexes/00012-….json  the lease of a leaf's mutex, so that the next execution continues it
 genesis/<run id>/amendments/0001.json  a change of the plan while it ran, whole
+genesis/<run id>/waits/00012-….json   when a leaf began to wait
 genesis/<run id>/owner.json           which flow run orchestrates
 genesis/<run id>/suspended.json       whether workers are to begin no leaf for now
 genesis/<run id>/state.json           the run's last known state
@@ -24,6 +25,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -217,6 +219,22 @@ class Ledger:
             if outcome is not None:
                 found[leaf.index] = outcome
         return found
+
+    async def begin_wait(self, leaf: Leaf, now: datetime) -> datetime:
+        """Write when a leaf begins to wait, and return that time: the first one, until the wait has ended.
+
+        A wait that is done again after it has failed begins anew.
+        """
+        began, ended = await self._read_wait(leaf), await self.outcome(leaf)
+        if began is not None and (ended is None or ended.started_at != began):
+            return began
+        outcome = Outcome(id=leaf.path, agent=leaf.agent, state="running", started_at=now)
+        await self._write_record(_wait_name(leaf), leaf, outcome)
+        return now
+
+    async def _read_wait(self, leaf: Leaf) -> datetime | None:
+        record = await self._read_record(_wait_name(leaf), leaf)
+        return None if record is None else record.started_at
 
     async def _large_result_aside(self, name: str, outcome: Outcome) -> Outcome:
         result = json.dumps(outcome.result, ensure_ascii=False, separators=(",", ":"))
@@ -426,6 +444,10 @@ def _delivery_name(leaf: Leaf) -> str:
 
 def _order_name(token: str, number: int) -> str:
     return f"lanes/{token}/{number:04d}.json"
+
+
+def _wait_name(leaf: Leaf) -> str:
+    return f"waits/{leaf_name(leaf)}.json"
 
 
 def _attempt_name(leaf: Leaf, token: str) -> str:

@@ -43,8 +43,10 @@ if TYPE_CHECKING:
         Outcome,
         Run,
     )
+    from genesis.model.runs_in import RunsIn, Venv
     from genesis.model.states import FINISHED, KEPT, RunState, TaskState
     from genesis.model.task import Alternative, CacheTtl, Estimate, ExpandedTask, Retry, Route, Task, TaskCopy, TaskId
+    from genesis.model.wait_for import WaitFor
 
 _HOMES = {
     "FINISHED": "genesis.model.states",
@@ -95,6 +97,7 @@ _HOMES = {
     "Rule": "genesis.model.agent",
     "Run": "genesis.model.run",
     "RunState": "genesis.model.states",
+    "RunsIn": "genesis.model.runs_in",
     "ScoreParts": "genesis.model.report",
     "Selection": "genesis.model.plan",
     "Severity": "genesis.model.report",
@@ -102,6 +105,8 @@ _HOMES = {
     "TaskCopy": "genesis.model.task",
     "TaskId": "genesis.model.task",
     "TaskState": "genesis.model.states",
+    "Venv": "genesis.model.runs_in",
+    "WaitFor": "genesis.model.wait_for",
 }
 
 __all__ = [
@@ -153,6 +158,7 @@ __all__ = [
     "Rule",
     "Run",
     "RunState",
+    "RunsIn",
     "ScoreParts",
     "Selection",
     "Severity",
@@ -160,6 +166,8 @@ __all__ = [
     "TaskCopy",
     "TaskId",
     "TaskState",
+    "Venv",
+    "WaitFor",
 ]
 
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -15,11 +14,13 @@ from pydantic import (
     JsonValue,
     PlainSerializer,
     Tag,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from genesis.model.scalars import canonical, plain_value, restore_text
+from genesis.model.scalars import canonical, is_map_of_plain_texts, plain_value, restore_text
 
 __all__ = ["Fraction", "JsonMap", "Model", "Name", "Seconds", "TaskId", "Text", "TextMap", "Usd", "empty_map"]
 
@@ -89,7 +90,13 @@ Name = Annotated[str, _Name(), Tag("text")]
 TaskId = Annotated[str, _Name(r"^[\w.\-]+$", 200, "letters, digits, `_`, `-` and `.`, at most 200"), Tag("text")]
 """Letters, digits, `_`, `-` and `.`; unique among siblings."""
 
-JsonMap = Annotated[dict[str, JsonValue], BeforeValidator(plain_value)]
+
+def _read_json_map(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Read JSON values by name; nearly all inputs are plain texts, of which each type need not be asked for."""
+    return dict(value) if is_map_of_plain_texts(value) else validate(plain_value(value))
+
+
+JsonMap = Annotated[dict[str, JsonValue], WrapValidator(_read_json_map)]
 """JSON values by name, as deep as JSON's readers go, with numbers that JSON can hold."""
 
 Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False), PlainSerializer(float, return_type=float, when_used="json")]

@@ -10,7 +10,9 @@ from genesis.model.agent import AgentProfile, Registry
 from genesis.model.base import Model, TextMap, Usd
 from genesis.model.plan import Budget, RoutedPlan
 from genesis.model.resources import Resources
+from genesis.model.runs_in import RunsIn
 from genesis.model.task import CacheTtl, Retry, RunIf
+from genesis.model.wait_for import WaitFor
 
 if TYPE_CHECKING:
     from networkx import DiGraph
@@ -62,7 +64,7 @@ class Leaf(Model):
     path: str
     """Full path in the plan, for example `quality/lint`."""
     agent: str
-    """Name of the agent that runs it; empty for one that gathers."""
+    """Name of the agent that runs it; empty for one that gathers or waits."""
     after: Annotated[tuple[int, ...], SkipValidation] = ()
     """Leaves that must be final before this one starts. Not copied: many leaves may share one tuple."""
     type: str
@@ -128,6 +130,15 @@ class Leaf(Model):
     """No two leaves with the same one run at once, in whatever runs they are."""
     priority: int = 0
     """Its own `priority`, else that of the innermost composite around it that has one."""
+    wait_for: WaitFor | None = None
+    """What it waits for, as it is written. It has no agent."""
+    runs_in: RunsIn | None = None
+    """The environment of its command or Python function."""
+
+    @property
+    def runs_apart(self) -> bool:
+        """Whether it cannot share a flow run with other leaves of its agent: it has a pool or an image of its own."""
+        return self.runs_in is not None and (self.runs_in.pool or self.runs_in.image) is not None
 
 
 class Program(Model):
@@ -165,6 +176,11 @@ class Program(Model):
         """
         found = self.agents.get(agent)
         return found if found is not None else {each.name: each for each in self.registry.agents}[agent]
+
+    def pool(self, leaf: Leaf) -> str:
+        """Return the work pool that a leaf goes to: its own, or that of its agent."""
+        own = leaf.runs_in.pool if leaf.runs_in is not None else None
+        return own or self.profile(leaf.agent).pool_name
 
     def graph(self) -> DiGraph[str]:
         """Build the graph of the leaves; a topological order of it is an order to run them in.

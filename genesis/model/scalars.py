@@ -15,6 +15,7 @@ __all__ = [
     "WrittenTruth",
     "canonical",
     "is_deeper",
+    "is_map_of_plain_texts",
     "number",
     "plain_value",
     "restore_text",
@@ -96,8 +97,17 @@ def is_deeper(value: Any, most: int) -> bool:
     return True
 
 
+def is_map_of_plain_texts(value: Any) -> bool:
+    """Whether a value is a flat map of ASCII texts, which is a plain JSON value as it is."""
+    return type(value) is dict and all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
+
+
+def _is_plain(value: Any) -> bool:
+    return type(value) is str and value.isascii()
+
+
 def _plain(value: Any) -> Any:
-    if type(value) is str:  # nearly all inputs are plain texts
+    if type(value) is str:
         return encodable(value)
     if isinstance(value, list):
         return [_plain(item) for item in value]

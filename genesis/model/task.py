@@ -23,6 +23,8 @@ from genesis.model.for_each import ForEach
 from genesis.model.output_schema import OutputSchema
 from genesis.model.plan_reference import PlanReference
 from genesis.model.resources import Resources
+from genesis.model.runs_in import RunsIn
+from genesis.model.wait_for import WaitFor
 
 __all__ = [
     "HIGHEST_PRIORITY",
@@ -203,6 +205,10 @@ class Task(Model):
     priority: Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)] | None = None
     """Of leaves that are ready, those with the higher priority start first; that of the composite around it if omitted,
     else 0."""
+    runs_in: RunsIn | None = None
+    """The environment of its command or Python function, if that is not its agent's."""
+    wait_for: WaitFor | None = None
+    """What the task waits for, without an agent and without a slot; for an event or a run at most `timeout_s`."""
     use: PlanReference | None = None
     """A plan file whose tasks become the subtasks; where there are subtasks, the file that they are from."""
     with_: Annotated[JsonMap, AfterValidator(_fills_a_plan)] = Field(

@@ -70,8 +70,8 @@ def _part(part: Task, whole: Task) -> Task:
     update: dict[str, object] = {"description": part.description.replace("{description}", whole.description)}
     if part.subtasks:
         update["subtasks"] = tuple(_part(child, whole) for child in part.subtasks)
-    else:
-        update["env"] = {**whole.env, **part.env}
+    elif part.wait_for is None:
+        update |= {"env": {**whole.env, **part.env}, "runs_in": part.runs_in or whole.runs_in}
         update["resources"] = part.resources or whole.resources
         if not part.inputs:
             update |= {"inputs": dict(whole.inputs), "literal_inputs": whole.literal_inputs}

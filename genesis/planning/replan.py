@@ -51,7 +51,8 @@ def plan_again(
 ) -> ReplanProposal:
     """Plan an alternative to a failed task: by a model if there is one, else from the steps it spells out.
 
-    The new tasks inherit its inputs, environment, labels, retries, time limit, resources and mutex. The last one
+    The new tasks inherit its inputs, environment variables, `runs_in`, labels, retries, time limit, resources and
+    mutex. The last one
     produces the task's outputs, after all others.
 
     Args:
@@ -85,6 +86,7 @@ def _inherit_inputs(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
                 "literal_inputs": (*_keep_literal_inputs(given, task), *task.literal_inputs),
                 "labels": {**given.labels, **task.labels},
                 "env": {**given.env, **task.env},
+                "runs_in": given.runs_in,
                 "timeout_s": given.timeout_s,
                 "cache": given.cache,
                 "retry": given.retry,

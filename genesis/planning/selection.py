@@ -16,6 +16,7 @@ from genesis.structure import (
     Node,
     Outline,
     dataflow,
+    describe_wait,
     fillable,
     find_conditions,
     find_meaning,
@@ -23,6 +24,7 @@ from genesis.structure import (
     junctions,
     move_names,
     outline,
+    referring,
     value_names,
 )
 from genesis.structure.changes import Changes
@@ -209,7 +211,7 @@ class _Smaller:
         was_values, values = value_names(self._plan), value_names(made)
         for node in view.nodes:
             old = self._tree.nodes[self._tree.by_path[node.path]]
-            if "{{" not in f"{node.task.description}{node.task.inputs}{node.task.env}":
+            if "{{" not in f"{node.task.description}{referring(node.task)}":
                 continue
 
             def was(name: str, old: Node = old) -> bool:
@@ -218,8 +220,10 @@ class _Smaller:
             def is_now(name: str, node: Node = node) -> bool:
                 return name in values or find_meaning(view, node, name) is not None
 
+            wait = node.task.wait_for
             changes.set(
                 node.index,
+                wait_for=wait and wait.model_copy(update=move_names(describe_wait(wait), lambda _: None, was, is_now)),
                 description=move_names(
                     node.task.description, lambda _: None, was_values.__contains__, values.__contains__
                 ),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pydantic import JsonValue
+
 from genesis.ledger import Moments
 from genesis.model import Amendment, Program, Report, Run
 from genesis.report.explain import Explanation
@@ -32,3 +34,5 @@ class Evidence:
     ledger: str = ""
     """Where the run's ledger is."""
     trace_id: str | None = None
+    values: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Value of each variable and parameter of the plan, secrets redacted."""

@@ -24,7 +24,7 @@ _MOST_GROUPS = 20
 """Groups of skipped leaves."""
 _MOST_NAMES = 10
 """Names in one group."""
-_IN_PLAN = frozenset({"GEN-TASK-TIMEOUT", "GEN-TASK-OUTPUTS", "GEN-TASK-OUTPUT-SCHEMA"})
+_IN_PLAN = frozenset({"GEN-TASK-TIMEOUT", "GEN-WAIT-TIME", "GEN-TASK-OUTPUTS", "GEN-TASK-OUTPUT-SCHEMA"})
 """What is fixed in the plan."""
 _OPEN = "GEN-BREAKER-OPEN"
 _BY_CODE: Mapping[str, FailureReason] = {

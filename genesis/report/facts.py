@@ -9,6 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from pydantic import JsonValue
+
 from genesis.model import FINISHED, Alternative, Amendment, Leaf, Model, Moment, Outcome, Report, Run, TaskState
 from genesis.model.base import Usd
 from genesis.report.evidence import Evidence
@@ -115,6 +117,8 @@ class ReportFacts(Model):
 
     run: Run
     request: str
+    values: dict[str, JsonValue] = {}
+    """Value of each variable and parameter of the plan, secrets redacted."""
     planner_note: str = ""
     trace_id: str | None = None
     made_at: datetime
@@ -148,6 +152,7 @@ def facts_of(evidence: Evidence) -> ReportFacts:
     return ReportFacts(
         run=run,
         request=program.request,
+        values=dict(evidence.values),
         planner_note=program.source.plan.planner_note,
         trace_id=evidence.trace_id,
         made_at=now,

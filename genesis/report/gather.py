@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pydantic import JsonValue
+
 from genesis.errors import GenesisError
 from genesis.ledger import Header, Ledger, trace_id
 from genesis.ledger.history import find_run, load_program_state
 from genesis.model import Program, Report, Run
 from genesis.model.run import utc_now
 from genesis.pipeline import check_plan
+from genesis.prefect_api.environment import secrets_here
 from genesis.report.evidence import Evidence
 from genesis.report.history import explain_ledger
+from genesis.security.redact import redact_values
 from genesis.settings import Settings
 
-__all__ = ["gather_evidence"]
+__all__ = ["gather_evidence", "redact_plan_values"]
 
 _MOST_LARGE = 40
 """Results that are read from files of their own: each is a read of the storage."""
@@ -41,7 +45,13 @@ async def gather_evidence(run_id: str, settings: Settings) -> Evidence:
         large=await _large(run, ledger),
         ledger=ledger.where(),
         trace_id=trace_id(header),
+        values=redact_plan_values(program_state.program),
     )
+
+
+def redact_plan_values(program: Program) -> dict[str, JsonValue]:
+    """Return the value of each variable and parameter of a plan, with secrets redacted."""
+    return redact_values(program.values, secrets_here())
 
 
 def _check_plan(program: Program, header: Header, settings: Settings) -> Report | None:

@@ -27,6 +27,7 @@ _MOST_CHARACTERS = 120_000
 _TREE_CELLS = 72
 """Columns of a line in the tree of tasks."""
 _GATHERS = Route(agent=None, reason="it gathers what its copies gave")
+_WAITS = Route(agent=None, reason="it waits, without an agent")
 _MOST_NAMES = 3
 """Most names in one cell."""
 _SEPARATORS = len("|  |")
@@ -79,7 +80,8 @@ def routing_rows(program: Program) -> list[dict[str, str]]:
     rows: list[dict[str, str]] = []
     room = _MOST_CHARACTERS
     for leaf in program.leaves[:_MOST_ROWS]:
-        route = program.source.routes[leaf.path] if leaf.agent else _GATHERS
+        own = _GATHERS if leaf.wait_for is None else _WAITS
+        route = program.source.routes[leaf.path] if leaf.agent else own
         others = "; ".join(f"{other.agent} {other.score:.2f}" for other in route.alternatives)
         row = {
             "task": leaf.path,

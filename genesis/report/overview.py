@@ -14,8 +14,8 @@ _MOST_BOXES = 60
 """More than that cannot be read on a screen."""
 _MOST_ACROSS = 10
 """A picture grows along its longer side; that many boxes still fit along the other one."""
-_GATHERS = "gathers"
-"""Note of a `for_each` task itself, which no agent has."""
+_NO_AGENT = {True: "waits", False: "gathers"}
+"""Note of a leaf that no agent has: by whether it waits, or is a `for_each` task itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def overview(program: Program) -> Overview | None:
 def _groupings(leaves: tuple[Leaf, ...]) -> Iterator[list[Box]]:
     """Return ways to put leaves into boxes, the one with the most detail first."""
     if len(leaves) <= _MOST_BOXES:
-        yield [Box(leaf.path, leaf.agent or _GATHERS, (leaf.index,)) for leaf in leaves]
+        yield [Box(leaf.path, leaf.agent or _NO_AGENT[leaf.wait_for is not None], (leaf.index,)) for leaf in leaves]
     parts = [leaf.path.split("/") for leaf in leaves]
     for level in range(max(map(len, parts), default=1) - 1, 0, -1):
         yield _group_leaves(leaves, [("/".join(part[:level]), "") for part in parts])
@@ -94,7 +94,7 @@ def _group_leaves(leaves: tuple[Leaf, ...], keys: list[tuple[str, str]]) -> list
 def _note(members: list[Leaf]) -> str:
     agents = {leaf.agent for leaf in members if leaf.agent}
     if len(members) == 1:
-        return members[0].agent or _GATHERS
+        return members[0].agent or _NO_AGENT[members[0].wait_for is not None]
     return f"{len(members)} × {agents.pop()}" if len(agents) == 1 else f"{len(members)} tasks · {len(agents)} agents"
 
 

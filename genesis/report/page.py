@@ -18,6 +18,7 @@ from genesis.report.rendering import render
 from genesis.report.spans import axis_of
 from genesis.report.style import SCRIPT, STYLE, policy
 from genesis.report.timeline import draw_timeline
+from genesis.structure import as_json_text
 from genesis.text import cost
 
 __all__ = ["report_page"]
@@ -74,6 +75,7 @@ def report_page(evidence: Evidence) -> str:
         script=Markup(SCRIPT),  # noqa: S704
         ui_is_page=urlsplit(run.ui_url or "").scheme in ("http", "https"),
         cost=cost(run),
+        values=[(name, as_json_text(value)) for name, value in facts.values.items()],
         planner_note=facts.planner_note.removeprefix(f"{evidence.program.source.plan.planner}: "),
         agents_of=_agents_of,
         short_chain=_shorten(facts.critical_path),

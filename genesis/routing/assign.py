@@ -102,7 +102,7 @@ class Router:
 
 
 def _leaves(tasks: Sequence[Task]) -> Iterator[tuple[str, Task]]:
-    """Yield each leaf with its path, in document order; the same leaves as the plan's outline has."""
+    """Yield each leaf that an agent runs, with its path, in document order; of the plan's outline those that work."""
     waiting = [("", task) for task in reversed(tasks)]
     while waiting:
         prefix, task = waiting.pop()
@@ -110,7 +110,7 @@ def _leaves(tasks: Sequence[Task]) -> Iterator[tuple[str, Task]]:
         if task.subtasks:
             path += "/"
             waiting.extend((path, child) for child in reversed(task.subtasks))
-        else:
+        elif task.wait_for is None:
             yield path, task
 
 

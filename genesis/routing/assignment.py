@@ -36,6 +36,7 @@ class Assignment:
         self._names = [agent.name for agent in team.agents]
         self._room = [1.0 / agent.max_concurrency for agent in team.agents]
         self._pressure = [max(0, load.get(agent.name, 0)) / agent.max_concurrency for agent in team.agents]
+        self._paid_for_tokens = team.paid_for_tokens
         self._groups: dict[object, Group] = {}
         self._pieces = team.pieces()
 
@@ -57,7 +58,7 @@ class Assignment:
         return self._generic(group, near) if group.type == GENERIC else self._best(group.takers, group, near)
 
     def _group(self, task: Task) -> Group:
-        tokens = task.estimate.tokens if task.estimate and self._team.paid_for_tokens else None
+        tokens = task.estimate.tokens if self._paid_for_tokens and task.estimate else None
         key = task.type, task.requires, tokens, task.resources
         group = self._groups.get(key)
         if group is None:

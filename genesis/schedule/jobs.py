@@ -38,6 +38,8 @@ class ScheduleJob:
         conditional: Once it could start, it is held until its condition is known; see `Scheduler.take_undecided`.
         allow_failure: Its own failure counts as success for the jobs after it; for an end, that of all before it.
         forgives: A failure before it counts as its own.
+        waits: Once it could start, it is held, without a slot, until `Scheduler.finish` or `fail`; see
+            `Scheduler.take_waits`.
         in_copies: Names of the copies that it is a part of, as `task/copy`: of those of one task, no more run at once
             than `ScheduleLimits.parallel` says. A copy runs from its first start until all of its jobs have ended.
         priority: Of ready jobs, those with the larger number start first, whatever their durations.
@@ -60,6 +62,7 @@ class ScheduleJob:
     in_copies: tuple[str, ...] = ()
     priority: int = 0
     needs: tuple[tuple[str, int], ...] = ()
+    waits: bool = False
 
     def __post_init__(self) -> None:
         if not (isfinite(self.duration_s) and self.duration_s >= 0):

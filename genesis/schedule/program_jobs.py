@@ -15,12 +15,13 @@ __all__ = ["add_rules", "find_unbatched", "rank_work", "schedule_job", "schedule
 
 
 def schedule_job(leaf: Leaf) -> ScheduleJob:
-    """Return a leaf as the scheduler sees it, without its rule; a leaf that gathers copies has no agent."""
+    """Return a leaf as the scheduler sees it, without its rule; a leaf that gathers copies or waits has no agent."""
     return ScheduleJob(
         leaf.seconds,
         leaf.after,
         leaf.agent or None,
         in_copies=leaf.in_copies,
+        waits=leaf.wait_for is not None,
         priority=leaf.priority,
         needs=find_needs(leaf),
     )

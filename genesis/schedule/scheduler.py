@@ -62,7 +62,8 @@ class Scheduler:
     A driver starts what `take` returns, reports each end by `finish` or `fail`, and calls `take` again, until `done`.
     When nothing runs and `take` returns nothing but the run is not `done`, only `release` or `unblock` continue it.
     After each step `take_left_out` has what ended without running, and `take_undecided` whose conditions are to be
-    evaluated: `release` those that hold, `skip` the others.
+    evaluated: `release` those that hold, `skip` the others. `take_waits` has the jobs that wait from now on:
+    `finish` or `fail` them when that is over.
     Any sequence of calls costs O((jobs + edges) log jobs), plus O(log jobs) for each call and job in a result.
 
     Args:
@@ -77,7 +78,7 @@ class Scheduler:
     __slots__ = (
         "_agents", "_asked", "_cancelled", "_capacity", "_copies", "_counts", "_decided", "_dependants", "_free",
         "_groups", "_has_rules", "_left_out", "_missing", "_order", "_places", "_queue", "_resources", "_rules",
-        "_seen", "_states",
+        "_seen", "_states", "_waits",
     )  # fmt: skip
 
     def __init__(self, jobs: Sequence[ScheduleJob], limits: ScheduleLimits, priorities: Sequence[float]) -> None:
@@ -98,6 +99,7 @@ class Scheduler:
         self._cancelled = False
         self._left_out: list[int] = []
         self._asked: list[int] = []
+        self._waits: list[int] = []
         self._decided: dict[int, bool] = {}
         self._order = sorted(range(len(jobs)), key=lambda job: (-priorities[job], job))
         self._places = [0] * len(jobs)
@@ -238,6 +240,11 @@ class Scheduler:
     def take_undecided(self) -> list[int]:
         """Return the jobs, and the starts of composites, whose conditions are to be evaluated; each once."""
         found, self._asked = sorted(self._asked), []
+        return found
+
+    def take_waits(self) -> list[int]:
+        """Return the jobs that began to wait since the last call, in document order; they are held, without a slot."""
+        found, self._waits = sorted({job for job in self._waits if self._states[job] is JobState.HELD}), []
         return found
 
     def hold(self, job: int) -> None:
@@ -411,8 +418,11 @@ class Scheduler:
             self._move(job, JobState.RUNNING)
             self._free -= 1
         for job in of_state[JobState.HELD]:
-            if self._states[job] is not JobState.HELD:  # else it waits for its condition here, too
+            if self._states[job] is not JobState.HELD:  # else it waits here, too, or its condition is to be evaluated
                 self.hold(job)
+        untaken = {place[job] for job in earlier._waits}
+        taken = {job for job in of_state[JobState.HELD] if self._rules[job].waits} - untaken
+        self._waits = [job for job in self._waits if job not in taken]
         asked = {place[job] for job in earlier._decided} - {place[job] for job in earlier._asked}
         self._asked = [job for job in self._asked if job not in asked]
         told = {place[job] for job, state in enumerate(earlier._states) if state in _NOT_RUN}
@@ -593,6 +603,10 @@ class Scheduler:
         return self._states[job] is JobState.READY
 
     def _make_ready(self, job: int) -> None:
+        if self._rules[job].waits:
+            self._move(job, JobState.HELD)
+            self._waits.append(job)
+            return
         self._move(job, JobState.READY)
         self._queue.push(self._places[job])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
 
@@ -21,7 +21,9 @@ def simulate_jobs(
     limits: ScheduleLimits,
     priorities: Sequence[float] | None = None,
     pools: PoolCosts | None = None,
+    *,
     false: Collection[int] = (),
+    until: Mapping[int, float] | None = None,
 ) -> Timeline:
     """Predict the run, with every job lasting exactly its duration, nothing failing and every condition true.
 
@@ -34,6 +36,7 @@ def simulate_jobs(
         priorities: One number a job, the larger first; by default those of `rank`.
         pools: Overhead of work pools; None where the jobs run in one process, whose overhead is negligible.
         false: Jobs whose conditions are known to be false.
+        until: For jobs that wait for a moment, that moment in seconds from the start, in place of their duration.
 
     Returns:
         Start and end of each job that works in seconds, in document order, with the totals. A job that its rule or
@@ -55,6 +58,9 @@ def simulate_jobs(
             left_out.append(job)
         if scheduler.done:
             break
+        for job in scheduler.take_waits():
+            starts[job], ends[job] = now, max(now, (until or {}).get(job, now + jobs[job].duration_s))
+            heappush(running, (ends[job], job))
         for job in scheduler.take():
             duration_s = jobs[job].duration_s
             agent = jobs[job].agent
@@ -66,6 +72,8 @@ def simulate_jobs(
             scheduler.finish(heappop(running)[1])
     work = sum(job.kind == "work" for job in jobs)
     done = list(jobs)
+    for job in until or ():
+        done[job] = replace(jobs[job], duration_s=ends[job] - starts[job])
     for job in left_out:
         done[job] = replace(jobs[job], duration_s=0.0)
     return Timeline(
@@ -73,7 +81,7 @@ def simulate_jobs(
         end_s=tuple(ends[:work]),
         makespan_s=now,
         critical_path_s=Network.of(done).critical_path_s(),
-        total_work_s=sum(job.duration_s for job in done),
+        total_work_s=sum(job.duration_s for job in done if not job.waits),
         slots=limits.slots,
         left_out=tuple(sorted(left_out)),
     )

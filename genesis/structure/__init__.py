@@ -42,6 +42,7 @@ from genesis.structure.references import (
     as_json_text,
     as_text,
     copy_json,
+    describe_wait,
     escape_text,
     fill,
     fill_text,
@@ -57,6 +58,7 @@ from genesis.structure.references import (
     tokens,
 )
 from genesis.structure.unused_values import find_unused_names
+from genesis.structure.wait_time import read_wait_time
 from genesis.structure.when import Conditions, ResolvedCondition, WhenFault, find_conditions
 
 __all__ = [
@@ -89,6 +91,7 @@ __all__ = [
     "count_retries",
     "count_values",
     "dataflow",
+    "describe_wait",
     "embed",
     "escape_text",
     "estimate_seconds",
@@ -118,6 +121,7 @@ __all__ = [
     "parse_variable",
     "plan_values",
     "put_in_items",
+    "read_wait_time",
     "references",
     "referring",
     "rename_condition",

@@ -34,6 +34,10 @@ class Copies:
     """The `for_each` tasks whose list is a task's result; they count as if they had one value."""
     faults: dict[int, str] = field(default_factory=dict)
     """The `for_each` tasks that have no list, and why; they count as if they had one value."""
+    rounds: dict[int, int] = field(default_factory=dict)
+    """For each `for_each` task how many of its copies surely run one after the other, by its `max_parallel`."""
+    at_once: dict[int, int] = field(default_factory=dict)
+    """For each node inside of a `for_each` task, itself included: how often it could surely run at once."""
 
     def of(self, node: int) -> int:
         """Return how often a task runs."""
@@ -52,7 +56,11 @@ def count_copies(outline: Outline, plan: Mapping[str, JsonValue]) -> Copies:
     counter = _Counter(outline, plan)
     for index in counter.inner[-1]:
         counter.visit(index, None, 1)
-    return Copies(dict(counter.times), tuple(sorted(counter.unknown)), counter.faults)
+    at_once: dict[int, int] = {}
+    for index, scope in outline.scopes.items():  # what is around a task comes before it
+        outer = at_once.get(outline.nodes[index].parent, 1)
+        at_once[index] = outer * counter.widths.get(index, 1) if index == scope else at_once[scope]
+    return Copies(dict(counter.times), tuple(sorted(counter.unknown)), counter.faults, counter.rounds, at_once)
 
 
 class _Counter:
@@ -69,6 +77,9 @@ class _Counter:
         self.times: dict[int, int] = defaultdict(int)
         self.unknown: set[int] = set()
         self.faults: dict[int, str] = {}
+        self.rounds: dict[int, int] = {}
+        self.widths: dict[int, int] = {}
+        """For each `for_each` task how many of its copies could run at once, in one copy of what is around it."""
 
     def visit(self, index: int, scope: Scope | None, factor: int) -> None:
         """Add the copies of a `for_each` task and of all in it, for one copy around it or for `factor` equal ones."""
@@ -80,6 +91,9 @@ class _Counter:
         except ValueError as error:
             self.faults.setdefault(index, str(error))
         count = 1 if lists is None else count_values(lists)
+        most = self._nodes[index].task.max_parallel or max(1, count)
+        self.rounds[index] = min(self.rounds.get(index, count), -(-count // most))
+        self.widths[index] = min(self.widths.get(index, count), count, most)
         for member in self._members[index]:
             self.times[member] += factor * count
         for inner in self.inner[index]:

@@ -12,7 +12,7 @@ from genesis.model import ExpandedTask, Plan, TaskCopy
 from genesis.structure.for_each import ITEM, Scope, is_item_name, list_for_each_names, promises
 from genesis.structure.outline import Node, Outline
 from genesis.structure.plan_values import value_names
-from genesis.structure.references import WHOLE_RESULT, is_name, referring, split, splits, tokens
+from genesis.structure.references import WHOLE_RESULT, is_name, referring, splits, tokens
 
 __all__ = ["DataFlow", "Missing", "ReferenceMeaning", "dataflow", "find_meaning", "find_scope"]
 
@@ -73,7 +73,7 @@ def dataflow(plan: Plan, outline: Outline) -> DataFlow:
             _find_lists(variables, outline, node, flow, missing)
             if outline.as_run:
                 continue
-        if (task.inputs or task.env) and not node.children:
+        if (task.inputs or task.env or task.wait_for) and not node.children:
             _read_names(variables, outline, node, flow, missing)
     return DataFlow(flow.sources, tuple(missing), flow.keys, flow.escaped, flow.unknown, flow.items)
 
@@ -122,7 +122,7 @@ def _add(node: Node, name: str, found: ReferenceMeaning, flow: DataFlow, missing
         missing.append(Missing(node.index, name, found.task, found.key, found.reason))
         return
     flow.sources.setdefault(node.index, {})[name] = found.producer
-    if split(name) != (found.task, found.key):
+    if "." in found.key:
         flow.keys.setdefault(node.index, {})[name] = found.key
 
 

@@ -18,7 +18,7 @@ from genesis.structure.dataflow import find_meaning
 from genesis.structure.for_each import is_item_name
 from genesis.structure.outline import Node, Outline, outline
 from genesis.structure.plan_values import value_names
-from genesis.structure.references import fillable, move_names, references
+from genesis.structure.references import describe_wait, fillable, move_names, references
 
 __all__ = ["EmbedError", "EmbeddedPlan", "embed", "is_unread"]
 
@@ -130,7 +130,7 @@ class _Mover:
             if outer is not None and outer not in self._outer_values and not is_item_name(outer):
                 raise ValueError(
                     f"the description of task {node.path!r} has {{{name}}}, which is {{{outer}}}, a result: "
-                    "results are known in inputs, `env`, `when` and `for_each` only"
+                    "results are known in inputs, `env`, `wait_for`, `when` and `for_each` only"
                 )
         return str(
             move_names(
@@ -142,7 +142,7 @@ class _Mover:
         )
 
     def _move_values(self, node: Node, after: Node) -> dict[str, Any]:
-        """Move the inputs, the environment, and what a plan below was filled with."""
+        """Move the inputs, the environment, what is waited for, and what a plan below was filled with."""
         was, will_be = self._known(self._inner, node), self._known(self._outer, after)
 
         def rename(name: str) -> str:
@@ -153,6 +153,8 @@ class _Mover:
             update["inputs"] = {**node.task.inputs, **move_names(dict(filled), rename, was, will_be)}
         if node.task.env:
             update["env"] = move_names(dict(node.task.env), rename, was, will_be)
+        if (wait := node.task.wait_for) is not None:
+            update["wait_for"] = wait.model_copy(update=move_names(describe_wait(wait), rename, was, will_be))
         if node.task.with_:
             update["with_"] = move_names(dict(node.task.with_), rename, was, will_be)
         return update

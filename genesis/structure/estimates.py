@@ -11,6 +11,8 @@ __all__ = ["count_retries", "estimate_seconds", "estimate_tokens", "estimate_usd
 
 def get_known_seconds(task: Task) -> float | None:
     """Return the estimated duration of a leaf in seconds; None where nothing is known."""
+    if task.wait_for is not None and isinstance(task.wait_for.time, int | float):
+        return float(task.wait_for.time)
     return task.estimate.seconds if task.estimate else None
 
 

@@ -6,7 +6,7 @@ its exit tasks. So a composite of 500 leaves before another of 500 costs 1,000 e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from genesis.structure.outline import Outline
@@ -41,11 +41,10 @@ def junctions(outline: Outline, extra: Mapping[int, tuple[int, ...]] | None = No
     ends = [2 * node.index + 1 if node.children else 2 * node.index for node in nodes]
     before: list[tuple[int, ...]] = [()] * (2 * len(nodes))
     for index, node in enumerate(nodes):
-        own = outline.before[index]
-        sources = [ends[source] for source in own]
+        own: Iterable[int] = outline.before[index]
         if extra and index in extra:
-            known = set(own)
-            sources += [ends[source] for source in dict.fromkeys(extra[index]) if source not in known]
+            own = dict.fromkeys((*own, *extra[index]))
+        sources = [ends[source] for source in own]
         if node.parent >= 0:
             sources.append(2 * node.parent)
         before[2 * index] = tuple(sources)

@@ -15,7 +15,7 @@ __all__ = ["Node", "Outline", "Unresolved", "outline"]
 
 @dataclass(slots=True)
 class Node:
-    """One task at its place in the plan. Never changed; to freeze it would take half of the time of an outline."""
+    """One task at its place in the plan. Never changed later; to freeze it would double the time of an outline."""
 
     index: int
     """Position in document order (depth first)."""
@@ -160,22 +160,19 @@ def _collect(tasks: tuple[Task, ...], *, as_run: bool) -> _Walk:
     """List all tasks depth first, without recursion; a node's children are known once it is left."""
     walk = _Walk()
     waiting: list[tuple[Task, int, str, int]] = [(task, -1, "", 1) for task in reversed(tasks)]
-    rows: list[tuple[Task, str, int, int]] = []
+    nodes, by_path, scopes = walk.nodes, walk.by_path, walk.scopes
     children: dict[int, list[int]] = {}
-    scopes = walk.scopes
     while waiting:
         task, parent, prefix, depth = waiting.pop()
         is_copied = task.for_each is not None
         if is_copied and not as_run and isinstance(task, ExpandedTask):
             task = task.template
-        index, path = len(rows), f"{prefix}{task.id}"
-        rows.append((task, path, parent, depth))
+        index, path = len(nodes), f"{prefix}{task.id}"
+        nodes.append(Node(index, path, task, parent, depth, ()))
         if parent >= 0:
             children[parent].append(index)
-        if path in walk.by_path:
+        if by_path.setdefault(path, index) != index:
             walk.duplicates.append(index)
-        else:
-            walk.by_path[path] = index
         if isinstance(task, TaskCopy) if as_run else is_copied:
             scopes[index] = index
         elif scopes and parent in scopes:
@@ -183,8 +180,6 @@ def _collect(tasks: tuple[Task, ...], *, as_run: bool) -> _Walk:
         if task.subtasks and not (as_run and is_copied and not isinstance(task, ExpandedTask)):
             children[index], inside = [], f"{path}/"
             waiting += [(child, index, inside, depth + 1) for child in reversed(task.subtasks)]
-    walk.nodes = [
-        Node(index, path, task, parent, depth, tuple(children.get(index, ())))
-        for index, (task, path, parent, depth) in enumerate(rows)
-    ]
+    for index, found in children.items():
+        nodes[index].children = tuple(found)
     return walk

@@ -1,4 +1,4 @@
-"""References in inputs and `env`: `{var}` stands for a variable or a parameter, `{task.key}` for an upstream result.
+"""References in inputs, `env` and `wait_for`: `{var}` is a variable or a parameter, `{task.key}` an upstream result.
 
 `{task.result}` is the whole result of a task. An input that is one reference and nothing else takes the value with its
 type; inside other text it becomes text. Only the name of a variable, or of a task with a key, makes a reference: all
@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from genesis.model import Task
+from genesis.model import Task, WaitFor
 from genesis.model.scalars import canonical
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "as_json_text",
     "as_text",
     "copy_json",
+    "describe_wait",
     "escape_text",
     "fill",
     "fill_text",
@@ -104,7 +105,7 @@ def splits(reference: str) -> Iterator[tuple[str, str]]:
             yield reference[:end], reference[end + 1 :]
 
 
-def fillable(task: Task) -> Mapping[str, JsonValue]:
+def fillable(task: Task) -> dict[str, JsonValue]:
     """Return the inputs of a task that may hold references."""
     if not task.literal_inputs:
         return task.inputs
@@ -112,9 +113,16 @@ def fillable(task: Task) -> Mapping[str, JsonValue]:
 
 
 def referring(task: Task) -> JsonValue:
-    """Return all of a task that may hold references to variables and results: its inputs and its environment."""
+    """Return all of a task that may hold references to variables and results: inputs, environment, `wait_for`."""
     inputs = dict(fillable(task))
-    return [inputs, dict(task.env)] if task.env else inputs
+    more: list[JsonValue] = [dict(task.env)] if task.env else []
+    more += [describe_wait(task.wait_for)] if task.wait_for is not None else []
+    return [inputs, *more] if more else inputs
+
+
+def describe_wait(wait: WaitFor) -> dict[str, JsonValue]:
+    """Return a `wait_for` as it is written, for `fill`."""
+    return wait.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
 
 
 def fill(value: JsonValue, known: Callable[[str], bool], lookup: Callable[[str], JsonValue]) -> JsonValue:
@@ -170,7 +178,7 @@ def copy_json(value: JsonValue) -> JsonValue:
 
 
 def rename_references(task: Task, rename: Rename, *, moved: bool = False) -> dict[str, Any]:
-    """Change references in the inputs and the environment of a task, and return these fields.
+    """Change references in the inputs, the environment and the `wait_for` of a task, and return these fields.
 
     Args:
         task: Its literal inputs stay as they are.
@@ -251,7 +259,12 @@ def _change_references(task: Task, change: Callable[[re.Match[str]], str]) -> di
         name: value if name in task.literal_inputs else _change_texts(value, change)
         for name, value in task.inputs.items()
     }
-    return {"inputs": inputs, "env": _change_texts(task.env, change)} if task.env else {"inputs": inputs}
+    changed: dict[str, Any] = {"inputs": inputs}
+    if task.env:
+        changed["env"] = _change_texts(task.env, change)
+    if task.wait_for is not None:
+        changed["wait_for"] = task.wait_for.model_copy(update=_change_texts(describe_wait(task.wait_for), change))
+    return changed
 
 
 def _change_texts(value: Any, change: Callable[[re.Match[str]], str]) -> Any:

@@ -28,11 +28,12 @@ def an_agent(name: str = "worker", **more: Any) -> AgentProfile:
 
 
 def route_to(plan: Plan, *agents: AgentProfile) -> tuple[RoutedPlan, Registry]:
-    """Route each leaf to the agent that it pins, else to the first agent."""
+    """Route each leaf that works to the agent that it pins, else to the first agent."""
     agents = agents or (an_agent(),)
     routes = {
         node.path: Route(agent=node.task.agent or agents[0].name, score=1.0, reason="the test says so")
         for node in outline(plan).leaf_nodes()
+        if node.task.wait_for is None
     }
     return RoutedPlan(plan=plan, routes=routes), Registry(agents=agents)
 

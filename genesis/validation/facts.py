@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -20,6 +20,7 @@ from genesis.structure import (
     DataFlow,
     Node,
     Outline,
+    can_hold,
     count_copies,
     dataflow,
     estimate_seconds,
@@ -31,6 +32,7 @@ from genesis.structure import (
     value_names,
 )
 from genesis.validation.delivery import Delivery, deliveries
+from genesis.validation.never_run import find_never_run
 from genesis.validation.phases import Phases
 from genesis.validation.probe import Probe
 from genesis.validation.reachability import filter_ordered_pairs
@@ -103,8 +105,10 @@ class PlanFacts:
 
     @cached_property
     def leaves(self) -> list[Node]:
-        """The leaves in document order, without those that only gather what copies of them gave."""
+        """The leaves in document order that agents run: none that waits, or only gathers what copies of it gave."""
         leaves = self.outline.leaf_nodes()
+        if "wait_for" in self.given:
+            leaves = [node for node in leaves if node.task.wait_for is None]
         return [node for node in leaves if node.task.for_each is None] if self.outline.as_run else leaves
 
     @cached_property
@@ -113,15 +117,30 @@ class PlanFacts:
         return Copies() if self.outline.as_run else count_copies(self.outline, self.values)
 
     @cached_property
+    def never_run(self) -> frozenset[int]:
+        """The leaves that never run, whatever the results; none where there is a cycle."""
+        if self.order is None or self.given.isdisjoint(("when", "run_if")):
+            return frozenset()
+        conditions = self.conditions.by_node.items()
+        false = {node for node, each in conditions if not can_hold(each.condition, {**self.values, **each.items})}
+        return find_never_run(self.outline, self.before, self.order, false)
+
+    @cached_property
     def leaf_count(self) -> int:
         """How many leaves run, copies included."""
         times = self.copies.times
         return sum(times.get(node.index, 1) for node in self.leaves) if times else len(self.leaves)
 
-    @cached_property
-    def assigned(self) -> list[tuple[Node, AgentProfile]]:
+    @property
+    def assigned(self) -> Iterator[tuple[Node, AgentProfile]]:
         """The leaves that have an agent, with it."""
-        return [(node, agent) for node in self.leaves if (agent := self.agent_of[node.index]) is not None]
+        return zip(*self._assigned, strict=True)
+
+    @cached_property
+    def _assigned(self) -> tuple[list[Node], list[AgentProfile]]:
+        # No list of pairs: so many objects that live long make the garbage collector read the whole plan once more.
+        nodes = [node for node in self.leaves if self.agent_of[node.index] is not None]
+        return nodes, [agent for node in nodes if (agent := self.agent_of[node.index]) is not None]
 
     @cached_property
     def executors(self) -> list[tuple[Node, AgentProfile, ExecutorSpec]]:
@@ -183,6 +202,7 @@ class PlanFacts:
         for leaf in self.outline.leaves:
             duration[2 * leaf] = seconds[leaf]
             weight[2 * leaf] = 1
+        rounds = {2 * node + 1: count for node, count in self.copies.rounds.items() if count != 1}
         for vertex in order:
             start, depth = 0.0, 0
             for source in before[vertex]:
@@ -190,6 +210,8 @@ class PlanFacts:
                     start = finish[source]
                 if level[source] > depth:  # noqa: PLR1730
                     depth = level[source]
+            if vertex in rounds:
+                start = finish[vertex - 1] + rounds[vertex] * (start - finish[vertex - 1])
             finish[vertex] = start + duration[vertex]
             level[vertex] = depth + weight[vertex]
         return Schedule(finish, level)
@@ -199,37 +221,46 @@ class PlanFacts:
         """The earliest times by the plan's own estimates alone: what is not estimated takes no time."""
         if self.order is None:
             return None
-        seconds = [estimate_seconds(node.task, 0.0) if not node.children else 0.0 for node in self.outline.nodes]
-        return self._schedule(self.order, seconds)
+        return self._schedule(self.order, self._estimate(0.0))
 
     @cached_property
     def seconds(self) -> list[float]:
-        """Expected duration of each node; 0 for a composite."""
-        default = self.default_seconds
-        return [0.0 if node.children else estimate_seconds(node.task, default) for node in self.outline.nodes]
+        """Expected duration of each node, of all rounds of a `for_each` leaf; 0 for a composite and what never runs."""
+        return self._estimate(self.default_seconds)
+
+    def _estimate(self, default: float) -> list[float]:
+        seconds = [0.0 if node.children else estimate_seconds(node.task, default) for node in self.outline.nodes]
+        for node, rounds in self.copies.rounds.items():
+            seconds[node] *= rounds
+        for leaf in self.never_run:
+            seconds[leaf] = 0.0
+        return seconds
 
     @cached_property
     def widths(self) -> dict[str, tuple[int, int]]:
         """For each agent in use the most of its leaves that could surely run at once, and the first of these leaves.
 
         Leaves that end chains of the same length are never ordered among themselves, so they can run at once: a lower
-        bound on the true width, and linear.
+        bound on the true width, and linear. Copies count as far as `max_parallel` lets them run at once.
         """
         if self.schedule is None:
             return {}
-        level = self.schedule.level
-        groups: dict[tuple[str, int], list[int]] = {}
+        level, at_once = self.schedule.level, self.copies.at_once
+        groups: dict[tuple[str, int], tuple[int, int]] = {}
         for node, agent in self.assigned:
-            groups.setdefault((agent.name, level[2 * node.index]), []).append(node.index)
+            if node.index not in self.never_run:
+                key = (agent.name, level[2 * node.index])
+                count, first = groups.get(key, (0, node.index))
+                groups[key] = (count + at_once.get(node.index, 1), first)
         widest: dict[str, tuple[int, int]] = {}
         for (name, _), group in groups.items():
-            if name not in widest or len(group) > widest[name][0]:
-                widest[name] = (len(group), group[0])
+            if name not in widest or group[0] > widest[name][0]:
+                widest[name] = group
         return widest
 
     @cached_property
     def usd(self) -> dict[int, Decimal]:
-        """Expected cost of each leaf, of one copy where it has several."""
+        """Expected cost of each leaf, of one copy where it has several; also of one that never runs."""
         return {leaf.index: estimate_usd(leaf.task, self.agent_of[leaf.index]) for leaf in self.leaves}
 
     @cached_property

@@ -35,6 +35,10 @@ class Probe(Protocol):
         """Return what the machine has that runs the tasks; None where they may run elsewhere."""
         ...
 
+    def image_problem(self, image: str) -> str | None:
+        """Return why a task cannot run in a container image, or None."""
+        ...
+
     def secret_present(self, name: str) -> bool:
         """Whether a secret can be read; its value is never asked for."""
         ...

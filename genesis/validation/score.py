@@ -101,7 +101,7 @@ def _time(facts: PlanFacts) -> float:
     seconds = facts.seconds
     work = sum(seconds[node.index] for node in facts.leaves)
     if work <= 0.0:
-        return len(facts.assigned) / len(facts.leaves)
+        return sum(1 for _ in facts.assigned) / len(facts.leaves)
     own = 0.0
     for node, _ in facts.assigned:
         duration = seconds[node.index]

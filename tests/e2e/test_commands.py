@@ -188,7 +188,7 @@ def test_run_can_be_listed_shown_and_resumed(running, example_plan):
     shown = running("runs", "show", run["run_id"], "--json")
     assert shown.code == 0
     assert shown.document.items() >= run.items()
-    assert shown.document.keys() - run.keys() == {"request", "trace_id", "logs"}
+    assert shown.document.keys() - run.keys() == {"request", "trace_id", "logs", "values"}
     by_correlation = running("runs", "show", run["correlation_id"], "--json").document
     assert by_correlation["run_id"] == run["run_id"]
     reported = running("report", run["run_id"], "-o", "-")

@@ -946,3 +946,64 @@ async def test_leaves_with_a_mutex_hold_it_while_their_flow_runs_work_and_share_
     assert sorted(seen) == [("a", 1), ("b", 1), ("c", 1)]
     assert all(len(child.parameters["tasks"]) == 1 for child in await run.children())
     assert (await run.client.read_global_concurrency_limit_by_name(f"mutex:{name}")).active_slots == 0
+
+
+async def _run_apart(bench, runs_in_of, template=None):
+    """Run three leaves of one agent in a row, the second in an environment of its own; return which ran where."""
+    from prefect.client.schemas.actions import WorkPoolUpdate
+
+    from genesis.model import RunsIn
+
+    run = await bench(a_task("a"), a_task("b", after=("a",)), a_task("c", after=("b",)), a_task("d", agent="dev"),
+                      agents=("qa", "dev"))  # fmt: skip
+    qa, dev = (agent.pool_name for agent in run.program.registry.agents)
+    own = RunsIn.model_validate(runs_in_of(dev))
+    leaves = [leaf.model_copy(update={"runs_in": own}) if leaf.path == "b" else leaf for leaf in run.program.leaves]
+    run.program = run.session.program_state.program = run.program.model_copy(update={"leaves": tuple(leaves)})
+    if template is not None:
+        await run.client.update_work_pool(qa, WorkPoolUpdate(base_job_template=template))
+    where = {}
+
+    async def work(leaf, flow_run):
+        pool, variables = flow_run.work_pool_name.split("-")[1], flow_run.job_variables or {}
+        where[leaf.path] = (pool, variables, flow_run.parameters["tasks"])
+        return make_outcome(leaf)
+
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(work).at_work():
+        ending = await run.drive(place, outcomes)
+    return ending, where, {outcome.id: outcome for outcome in outcomes.values()}
+
+
+async def test_a_leaf_with_a_pool_of_its_own_goes_there_alone(bench):
+    ending, where, _ = await _run_apart(bench, lambda dev: {"pool": dev})
+    assert ending.state == "completed"
+    assert where["b"] == ("dev", {}, ["b"])
+    assert (where["a"][0], where["c"][0]) == ("qa", "qa")
+
+
+async def test_a_leaf_with_an_image_travels_alone_and_its_flow_run_has_it(bench):
+    variables = {"type": "object", "properties": {"image": {"type": "string"}}}
+    template = {"job_configuration": {"image": "{{ image }}"}, "variables": variables}
+    ending, where, _ = await _run_apart(bench, lambda _: {"image": "registry.example/tool:1.2"}, template)
+    assert ending.state == "completed"
+    assert where["b"] == ("qa", {"image": "registry.example/tool:1.2"}, ["b"])
+    assert (where["a"][1], where["c"][1]) == ({}, {})
+
+
+async def test_an_image_on_a_pool_that_runs_none_is_a_clear_error_of_its_leaf(bench):
+    ending, where, outcomes = await _run_apart(bench, lambda _: {"image": "tool:1"})
+    assert (ending.state, "b" in where) == ("failed", False)
+    assert outcomes["b"].error.code == "GEN-DISPATCH-IMAGE"
+    assert "of type 'genesis' runs no container images" in outcomes["b"].error.message
+
+
+async def test_a_wait_on_pools_makes_no_flow_run(bench):
+    run = await bench(a_task("a"), a_task("pause", after=("a",), wait_for={"time": 0}), a_task("b", after=("pause",)))
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands().at_work():
+        assert (await run.drive(place, outcomes)).state == "completed"
+    assert {outcome.id: outcome.state for outcome in outcomes.values()} == dict.fromkeys(
+        ("a", "pause", "b"), "completed"
+    )
+    assert sorted(path for child in await run.children() for path in child.parameters["tasks"]) in (["a"], ["a", "b"])

@@ -365,11 +365,14 @@ async def test_a_work_order_without_a_cache_is_issued_once_and_its_result_is_kep
 
 
 async def test_skipped_and_cancelled_tasks_are_in_the_graph_behind_what_they_come_after(workbench: Workbench):
-    program = a_program(a_task("a"), a_task("b", after=("a",)), a_task("c", after=("b",)))
+    after = a_task("b", after=("a",)), a_task("c", after=("b",))
+    program = a_program(a_task("a"), *after, a_task("d", when="{on} == 'yes'"), vars={"on": "no"})
     run = await workbench.run(program, ScriptedAgent({"a": [TaskError("no")]}))
-    assert _states(run) == {"a": "failed", "b": "skipped", "c": "skipped"}
+    assert _states(run) == {"a": "failed", "b": "skipped", "c": "skipped", "d": "skipped"}
     found = await _flow_run(run.run_id)
-    leaves = {path: await _leaf_run(str(found.id), f"worker · {path}") for path in "abc"}
+    leaves = {path: await _leaf_run(str(found.id), f"worker · {path}") for path in "abcd"}
+    assert (leaves["d"].state.type.value, leaves["d"].state.name) == ("COMPLETED", "Skipped")
+    assert leaves["d"].state.message == "when: {on} == 'yes'"
     assert (leaves["b"].state.type.value, leaves["b"].state.name) == ("CANCELLED", "Skipped")
     assert leaves["b"].state.message == "'a' did not finish"
     edges = {path: [str(source.id) for source in leaves[path].task_inputs["after"]] for path in "bc"}

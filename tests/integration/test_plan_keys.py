@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from prefect.events import emit_event
 
 from genesis.compile import compile_program
 from genesis.document import parse
@@ -125,3 +126,51 @@ async def test_variables_of_the_environment_are_filled_and_reach_the_agent(workb
     run = await workbench.run(_program(_example("environment-variables.md")), agent)
     assert run.state == "completed"
     assert agent.work[1].env == {"READINGS_FILE": "file", "READINGS_YEAR": "2026", "LC_ALL": "C.UTF-8"}
+
+
+class _AtWait(NullObserver):
+    """Calls a function when a task begins to wait."""
+
+    def __init__(self, call):
+        self._call = call
+
+    def leaf_changed(self, outcome):
+        if outcome.id == "paid" and outcome.state == "running":
+            self._call()
+
+
+def _stop(workbench):
+    workbench.control.cancel()
+
+
+def _pay(order="17", amount=3):
+    resource = {"prefect.resource.id": f"shop.order.{order}"}
+    emit_event(event="shop.order.paid", resource=resource, payload={"amount": amount})
+
+
+async def test_a_task_waits_for_an_event_and_hands_on_its_payload(workbench, monkeypatch):
+    monkeypatch.setattr("genesis.engine.waits.WAIT_POLL_S", 0.2)
+    program, agent = _program(set_parameters(_example("wait-for.md"), {"order": "17"}, as_text=True)), ScriptedAgent()
+    run = await workbench.run(program, agent, observer=_AtWait(lambda: (_pay("16", 2), _pay())), slots=1)
+    assert (run.state, run.error) == ("completed", None)
+    assert [work.path for work in agent.work] == ["invoice", "ship"]
+    assert agent.work[1].inputs == {"payment": {"amount": 3}}
+    assert (run.tasks[1].agent, run.tasks[1].result["resource"]) == ("", {"prefect.resource.id": "shop.order.17"})
+
+
+async def test_an_event_that_comes_while_nobody_runs_the_plan_is_found_by_the_resume(workbench, monkeypatch):
+    monkeypatch.setattr("genesis.engine.waits.WAIT_POLL_S", 0.2)
+    program, agent = _program(set_parameters(_example("wait-for.md"), {"order": "18"}, as_text=True)), ScriptedAgent()
+    run = await workbench.run(program, agent, observer=_AtWait(lambda: _stop(workbench)))
+    assert (run.state, run.tasks[1].state) == ("cancelled", "cancelled")
+    _pay("18", 4)
+    run = await workbench.run(program, agent, run_id=run.run_id)
+    assert (run.state, [work.path for work in agent.work]) == ("completed", ["invoice", "ship"])
+    assert agent.work[1].inputs == {"payment": {"amount": 4}}
+
+
+async def test_the_packages_of_a_virtual_environment_reach_the_executor(workbench):
+    agent = ScriptedAgent()
+    run = await workbench.run(_program(_example("runs-in.md")), agent)
+    assert run.state == "completed"
+    assert [work.requirements for work in agent.work] == [(), ("matplotlib<4,>=3.9", "pandas==2.2.3")]

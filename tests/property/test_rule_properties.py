@@ -4,9 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesis.compile import compile_program
+from genesis.graph import topological_order
 from genesis.model import AgentProfile, Plan, Registry, Route, RoutedPlan
+from genesis.pipeline import find_skipped
 from genesis.schedule import JobState, ScheduleJob, ScheduleLimits, Scheduler, add_rules, rank_work, simulate_jobs
-from genesis.structure import outline
+from genesis.structure import junctions, outline
+from genesis.validation.never_run import find_never_run
 
 _REGISTRY = Registry(agents=(AgentProfile(name="worker"),))
 _RUN_IF = ["all_succeeded", "all_succeeded", "all_done", "any_failed", "any_succeeded", "always"]
@@ -19,6 +22,9 @@ _ENDS = {
 }
 
 
+_WAITS = st.sampled_from([{}, {}, {"wait_for": {"time": 0}}])
+
+
 @st.composite
 def plans(draw, max_tasks=9):
     """A plan of tasks and composites, each after some tasks that stand before it and are not around it."""
@@ -29,9 +35,9 @@ def plans(draw, max_tasks=9):
         children, inner = [], []
         for number in range(inside):
             child = f"c{number}"
-            children.append(_task(draw, child, [*paths, *inner]))
+            children.append({**_task(draw, child, [*paths, *inner]), **draw(_WAITS)})
             inner.append(f"{name}/{child}")
-        tasks.append({**_task(draw, name, paths), "subtasks": children})
+        tasks.append({**_task(draw, name, paths), "subtasks": children, **({} if children else draw(_WAITS))})
         paths += [name, *inner]
         left -= 1 + inside
     return Plan.model_validate({"version": 1, "request": "r", "tasks": tasks})
@@ -50,7 +56,7 @@ def program_of(plan):
 
 
 def scheduler_of(program, slots=16):
-    work = [ScheduleJob(1.0, leaf.after) for leaf in program.leaves]
+    work = [ScheduleJob(1.0, leaf.after, waits=leaf.wait_for is not None) for leaf in program.leaves]
     jobs, limits = add_rules(program, work), ScheduleLimits(slots)
     return Scheduler(jobs, limits, rank_work(work, jobs, limits)), jobs
 
@@ -115,13 +121,14 @@ def drive(scheduler, program, jobs, data, failing, *, stop_after=None):
         left_out += scheduler.take_left_out()
         if scheduler.done:
             return runs, left_out, cancelled
-        for job in scheduler.take():
+        for job in [*scheduler.take_waits(), *scheduler.take()]:
             assert not before[job] & set(running), "what comes before it still runs"
             assert not cancelled or program.leaves[job].always
             runs[program.leaves[job].path] += 1
             running.append(job)
         if steps == stop_after:
             cancelled = {count, *scheduler.cancel()}
+            running = [job for job in running if job not in cancelled]
             stop_after = None
             continue
         steps += 1
@@ -159,6 +166,22 @@ def test_every_plan_ends_as_its_rules_say(plan, data):
         assert runs[leaf.path] == (start == "succeeded"), leaf.path
         assert ("succeeded" if allowed else _ENDS[found[leaf.path]]) == end, leaf.path
     assert sorted(left_out) == [leaf.index for leaf in program.leaves if not runs[leaf.path]]
+
+
+@settings(max_examples=100, deadline=None)
+@given(plans(), st.data())
+def test_what_validation_takes_as_never_run_does_not(plan, data):
+    program = program_of(plan)
+    tree = outline(plan)
+    order = junctions(tree).before
+    false = {node.index for node in tree.nodes if node.task.when == "1 == 2"}
+    never_run = {tree.nodes[leaf].path for leaf in find_never_run(tree, order, topological_order(order), false)}
+    expected = Expected(plan, _failing(data, program)).of_leaves()
+    assert not {path for path in never_run if expected[path][0] == "succeeded"}
+    nothing_fails = Expected(plan, set()).of_leaves()
+    skipped = {program.leaves[leaf].path for leaf in find_skipped(program)}
+    assert skipped == {path for path, (start, _) in nothing_fails.items() if start != "succeeded"}
+    assert never_run <= skipped
 
 
 @settings(max_examples=100, deadline=None)

@@ -6,7 +6,7 @@ import pytest
 from genesis.errors import ModelError, PlanInvalidError, UsageError
 from genesis.model import Registry
 from genesis.model.plan_parameter import PlanParameter
-from genesis.pipeline import compile_prepared, make_plan, prepare, program_of, refuse_invalid, simulate
+from genesis.pipeline import compile_prepared, find_skipped, make_plan, prepare, program_of, refuse_invalid, simulate
 from genesis.planning import plan_document
 from genesis.routing import load_registry
 from genesis.settings import LlmSettings, Settings
@@ -127,3 +127,14 @@ def test_the_pure_stages_load_no_store_of_breakers():
     unused = "genesis.resilience.breaker", "sqlite3"
     code = f"import sys, genesis.pipeline; sys.exit(any(name in sys.modules for name in {unused}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_simulation_runs_no_more_copies_at_once_than_the_task_allows():
+    program = a_program(a_task("t", for_each=[1, 2, 3, 4, 5], max_parallel=2, estimate={"seconds": 2}))
+    assert simulate(program).makespan_s == 6
+
+
+def test_what_is_left_out_is_what_a_simulation_skips():
+    program = a_program(a_task("a"), a_task("b", when="1 == 2"), a_task("c", after=("b",)))
+    assert find_skipped(program) == {1, 2}
+    assert find_skipped(a_program(a_task("a"))) == set()

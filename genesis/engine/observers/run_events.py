@@ -93,8 +93,14 @@ class RunEvents:
         if self._failed > MOST_EMITTED:
             return
         ids = self._session.run_id, self._session.correlation_id
-        pool = self._session.program.profile(outcome.agent).pool_name if self._pools and outcome.agent else None
+        pool = self._find_pool(outcome) if self._pools and outcome.agent else None
         self._emitter.emit(lambda pool_id: describe_failure(*ids, outcome, pool, pool_id), pool=pool)
+
+    def _find_pool(self, outcome: Outcome) -> str:
+        """Find the work pool of a leaf, with the agent that had it last."""
+        program = self._session.program
+        leaf = next(leaf for leaf in program.leaves if leaf.path == outcome.id)
+        return program.pool(leaf.model_copy(update={"agent": outcome.agent}))
 
     def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
         """Emit nothing: the breaker has emitted its own event."""

@@ -22,6 +22,7 @@ from genesis.validation.checks import (
     schedules,
     sequence,
     structure,
+    waits,
 )
 
 __all__ = ["CHECKS"]
@@ -54,6 +55,10 @@ CHECKS: tuple[Check, ...] = (
     for_each.item_missing,
     for_each.name_taken,
     for_each.dependency_inside,
+    waits.wait_settings_unused,
+    waits.wait_without_limit,
+    waits.wait_time_invalid,
+    waits.wait_output_unknown,
     inputs.input_missing,
     inputs.literal_input_unknown,
     conditions.when_invalid,
@@ -87,8 +92,11 @@ CHECKS: tuple[Check, ...] = (
     effects.composite_settings,
     for_each.settings_unused,
     effects.retry_on_unknown,
+    environment.image_unavailable,
+    environment.pool_unknown,
     environment.env_unused,
     environment.env_secret,
+    environment.runs_in_unused,
     effects.vague_description,
     bounds.budget_unknown,
     bounds.deadline_assumed,

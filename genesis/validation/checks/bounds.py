@@ -36,7 +36,7 @@ def budget_usd(facts: PlanFacts) -> Iterator[CheckFinding]:
     budget = facts.plan.budget
     if budget is None or budget.usd is None:
         return
-    usd = {leaf: facts.copies.of(leaf) * each for leaf, each in facts.usd.items()}
+    usd = {leaf: facts.copies.of(leaf) * each for leaf, each in facts.usd.items() if leaf not in facts.never_run}
     total = sum(usd.values(), Decimal(0))
     if total > budget.usd:
         dearest = sorted(usd, key=lambda leaf: -usd[leaf])[:_TOP]
@@ -51,6 +51,11 @@ def budget_usd(facts: PlanFacts) -> Iterator[CheckFinding]:
                 "dearest": {facts.path(leaf): float(usd[leaf]) for leaf in dearest},
             },
         )
+
+
+def _running(facts: PlanFacts) -> list[Node]:
+    """List the leaves without those that never run, by their conditions."""
+    return [leaf for leaf in facts.leaves if leaf.index not in facts.never_run]
 
 
 def _money(amount: Decimal) -> str:
@@ -69,7 +74,7 @@ def budget_tokens(facts: PlanFacts) -> Iterator[CheckFinding]:
     budget = facts.plan.budget
     if budget is None or budget.tokens is None:
         return
-    tokens = {leaf.index: facts.copies.of(leaf.index) * estimate_tokens(leaf.task) for leaf in facts.leaves}
+    tokens = {leaf.index: facts.copies.of(leaf.index) * estimate_tokens(leaf.task) for leaf in _running(facts)}
     total = sum(tokens.values())
     if total > budget.tokens:
         largest = sorted(tokens, key=lambda leaf: -tokens[leaf])[:_TOP]
@@ -97,7 +102,11 @@ def budget_unknown(facts: PlanFacts) -> Iterator[CheckFinding]:
     if budget is None:
         return
     what = (budget.usd is not None, budget.tokens is not None)
-    unknown = [node.path for node, agent in facts.assigned if _unknown(facts, node, agent, *what)]
+    unknown = [
+        node.path
+        for node, agent in facts.assigned
+        if node.index not in facts.never_run and _unknown(facts, node, agent, *what)
+    ]
     if unknown:
         message = f"the budget leaves out {len(unknown)} of {len(facts.leaves)} leaves, whose cost is unknown: "
         more = " …" if len(unknown) > _TOP else ""
@@ -178,7 +187,7 @@ def deadline_unknown(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Count the leaves that the deadline check cannot see, as one finding."""
     if facts.plan.deadline_s is None:
         return
-    blind = [node.path for node in facts.leaves if node.task.estimate is None or node.task.estimate.seconds is None]
+    blind = [each.path for each in _running(facts) if each.task.estimate is None or each.task.estimate.seconds is None]
     if blind:
         message = f"{len(blind)} of {len(facts.leaves)} leaves have no time estimate"
         yield CheckFinding(None, message, evidence={"tasks": [*blind[:50]]})
@@ -188,7 +197,7 @@ def _least_duration(facts: PlanFacts, schedule: Schedule, default: float) -> tup
     """Return a lower bound on the duration in seconds, and what makes it so long."""
     work = 0.0
     by_agent: dict[str, float] = {}
-    for leaf in facts.leaves:
+    for leaf in _running(facts):
         seconds = facts.copies.of(leaf.index) * estimate_seconds(leaf.task, default)
         work += seconds
         agent = facts.agent_of[leaf.index]

@@ -58,10 +58,13 @@ def _queue(facts: PlanFacts, name: str, parallel: int, first: int) -> CheckFindi
 )
 def slots_tight(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find a plan that is wider than the run."""
-    if facts.schedule is None or len(facts.leaves) <= facts.slots:
+    if facts.schedule is None or facts.leaf_count <= facts.slots:
         return
-    level = facts.schedule.level
-    width = max(Counter([level[2 * leaf] for leaf in facts.outline.leaves]).values())
+    level, at_once = facts.schedule.level, facts.copies.at_once
+    widths: Counter[int] = Counter()
+    for leaf in facts.outline.leaves:
+        widths[level[2 * leaf]] += 0 if leaf in facts.never_run else at_once.get(leaf, 1)
+    width = max(widths.values())
     if width > facts.slots:
         message = f"{width} leaves could run concurrently on {facts.slots} slots"
         yield CheckFinding(None, message, evidence={"parallel": width, "slots": facts.slots})

@@ -63,7 +63,8 @@ def _pairs(facts: PlanFacts) -> tuple[list[tuple[int, int]], list[tuple[int, int
     """Return each task with the earlier one that it repeats: by equal words, also once verbs are folded."""
     directions = facts.vocabulary.stems(_DIRECTIONS)
     folded = facts.vocabulary.fold_words
-    groups: dict[_Signature, list[Node]] = {}
+    firsts: dict[str, Node] = {}
+    groups: dict[str, list[Node]] = {}
     found: list[tuple[int, int]] = []
     maybe: list[tuple[int, int]] = []
     for node, words in zip(facts.outline.nodes, facts.words, strict=True):
@@ -71,11 +72,11 @@ def _pairs(facts: PlanFacts) -> tuple[list[tuple[int, int]], list[tuple[int, int
             continue
         same = folded(words)
         turned = not directions.isdisjoint(words) or " to " in node.task.description
-        key = same if turned else tuple(sorted(same))
-        group = groups.get(key)
-        if group is None:
-            groups[key] = [node]
+        key = " ".join(same if turned else sorted(same))
+        first = firsts.setdefault(key, node)
+        if first is node:
             continue
+        group = groups.setdefault(key, [first])
         alike = [other for other in group if _same_place(other, node, words) and _same_details(other.task, node.task)]
         equal = next((other for other in alike if sorted(facts.words[other.index]) == sorted(words)), None)
         close = next((other for other in alike if other.task.type == node.task.type), None)

@@ -72,14 +72,25 @@ def executor_unusable(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Check each executor in use once."""
     if facts.probe is None:
         return
+    elsewhere = _find_elsewhere(facts)
     for node, agent, spec in facts.executors:
-        if spec.kind in _UNAVAILABLE:
+        if spec.kind in _UNAVAILABLE or id(spec) in elsewhere:
             continue
         problem = facts.probe.executor_problem(spec, agent)
         if problem:
             message = f"agent {agent.name!r} cannot run task {node.path!r}: {problem}"
             evidence = {"agent": agent.name, "kind": spec.kind, "problem": problem}
             yield CheckFinding(node.index, message, evidence={**evidence})
+
+
+def _find_elsewhere(facts: PlanFacts) -> set[int]:
+    """Find, by identity, the executors all of whose tasks run in environments of their own: this one may lack them."""
+    if "runs_in" not in facts.given:
+        return set()
+    own: dict[bool, set[int]] = {True: set(), False: set()}
+    for node, agent in facts.assigned:
+        own[node.task.runs_in is not None].add(id(facts.spec(node, agent)))
+    return own[True] - own[False]
 
 
 @check(

@@ -221,12 +221,18 @@ def dependency_repeated(facts: PlanFacts) -> Iterator[CheckFinding]:
 )
 def redundant_dependencies(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find edges that longer paths imply (a transitive reduction would drop them), as one finding."""
-    if facts.order is None:
+    if facts.order is None or facts.schedule is None:
         return
-    outline = facts.outline
+    outline, level = facts.outline, facts.schedule.level
     ends = [2 * node.index + 1 if node.children else 2 * node.index for node in outline.nodes]
     joins = [index for index, sources in enumerate(outline.before) if len(sources) > 1]
-    asked = dict.fromkeys(ends[source] for index in joins for source in outline.before[index])
+    asked: list[int] = []
+    for index in joins:
+        sources = outline.before[index]
+        most = max([level[ends[source]] for source in sources])
+        # What comes before a leaf ends a shorter chain than that leaf; it may end the longest one in a composite.
+        most += any(outline.nodes[source].children for source in sources)
+        asked += [ends[source] for source in sources if level[ends[source]] < most]
     found: list[tuple[int, int]] = []
     for own, strict in ancestor_bits(facts.before, facts.order, asked):
         for index in joins:

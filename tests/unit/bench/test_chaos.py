@@ -6,6 +6,7 @@ import pytest
 
 from bench import chaos
 from bench.chaos import KINDS, Drawn, cases
+from bench.chaos_keys import keys_plan
 from bench.chaos_runs import AGENTS, ChaosCase, plan
 from bench.report import Bench
 from genesis.model import Registry
@@ -35,8 +36,8 @@ def test_second_kill_is_never_an_orchestrator():
 
 
 def test_plan_of_a_run_compiles_and_routes_to_both_agents():
-    document = plan("run0", "/tmp/effects.db", random.Random(5))
-    assert document == plan("run0", "/tmp/effects.db", random.Random(5))
+    document = plan("run0", "/tmp/effects.db", random.Random(5)).document
+    assert document == plan("run0", "/tmp/effects.db", random.Random(5)).document
     prepared = prepare(load_plan(document), Registry.model_validate(AGENTS), settings=Settings(), keep=True)
     program = compile_prepared(prepared, Settings())
     assert len(program.leaves) == 12
@@ -45,12 +46,25 @@ def test_plan_of_a_run_compiles_and_routes_to_both_agents():
     assert max(len(leaf.after) for leaf in program.leaves) == 2
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_plan_with_keys_is_sound_and_says_how_each_leaf_ends(fails):
+    wanted = keys_plan("run0", "/tmp/effects.db", random.Random(5), fails=fails)
+    prepared = prepare(load_plan(wanted.document), Registry.model_validate(AGENTS), settings=Settings(), keep=True)
+    paths = {leaf.path for leaf in compile_prepared(prepared, Settings()).leaves}
+    copies = {path for path in wanted.states if path.startswith("check/")}
+    assert wanted.states.keys() - copies == paths
+    assert len(copies) == 5
+    assert wanted.acting == (paths | copies) - {"check", "few"} - (set() if fails else {"mend"})
+    assert wanted.state == ("failed" if fails else "completed")
+
+
 @pytest.mark.parametrize(
     ("more", "missed"),
     [
         ({"lost": ["l1"]}, "leaves without their effect"),
         ({"repeated": ["l1"]}, "leaves repeated although they were recorded"),
         ({"state": "failed"}, "runs that did not complete"),
+        ({"wrong": ["b is failed and not skipped"]}, "runs that did not end as their rules say"),
         ({"leaked": ["x is Running"]}, "flow runs or slots leaked"),
         ({"left_running": ["12 python"]}, "processes left running"),
         ({"kills": 0}, "runs disturbed"),

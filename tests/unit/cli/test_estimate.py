@@ -44,6 +44,20 @@ def test_on_work_pools_it_is_what_dispatches_cost_besides():
     assert watched.time_left.estimate_left() == (166, False)
 
 
+def test_a_wait_lasts_as_long_as_it_says_and_does_not_set_the_pace(an_outcome):
+    watched = Watched(a_task("wait", wait_for={"time": 100}), task("a", 10), task("b", 20, ("a", "wait")))
+    for name in ("wait", "a"):
+        watched.starts(an_outcome, name)
+    watched.after(20)
+    watched.ends(an_outcome, "a")
+    assert watched.time_left.pace == pytest.approx(35 / 25)
+    assert watched.time_left.estimate_left()[0] == pytest.approx(80 + 20 * 35 / 25)
+    pace = watched.time_left.pace
+    watched.after(80)
+    watched.ends(an_outcome, "wait")
+    assert watched.time_left.pace == pace
+
+
 def test_slots_and_agents_are_kept_to():
     tasks = [task(f"t{n}", 10) for n in range(8)]
     assert Watched(*tasks, slots=2).time_left.estimate_left()[0] == 40
@@ -182,3 +196,14 @@ def test_tasks_that_ended_and_timers_tell_of_the_others(an_outcome):
     rehearsed = TimeLeft(2, 0.1)
     rehearsed.begin(a_program(a_task("a")))
     assert rehearsed.known == "all"
+
+
+def test_what_the_plan_leaves_out_is_not_left_until_it_runs_after_all(an_outcome):
+    mend = a_task("mend", after=("a",), run_if="any_failed", estimate={"seconds": 30})
+    watched = Watched(task("a", 10), mend, a_task("b", when="1 == 2", estimate={"seconds": 50}))
+    assert watched.time_left.estimate_left() == (10, False)
+    watched.starts(an_outcome, "a")
+    watched.after(10)
+    watched.ends(an_outcome, "a", "failed")
+    watched.starts(an_outcome, "mend")
+    assert watched.time_left.estimate_left() == (30, False)

@@ -95,3 +95,20 @@ def test_copies_count_and_what_gathers_them_does_not_and_a_list_that_is_not_know
         a_task("b", a_task("x", estimate=KNOWN), a_task("y", estimate=KNOWN), for_each="{scan.f}"),
     )
     assert words(*tasks) == "5 tasks on 1 agent · about 12 s on 2 slots · about $3.00"
+
+
+def test_what_the_plan_leaves_out_costs_no_time_and_no_money():
+    said = words(
+        a_task("a", estimate=KNOWN),
+        a_task("b", after=("a",), estimate=KNOWN, when="1 == 2"),
+        a_task("c", after=("b",), estimate=KNOWN),
+        a_task("d", after=("a",), run_if="any_failed"),
+    )
+    assert said == "4 tasks on 1 agent · 3 skipped if nothing fails · about 4 s on 2 slots · about $0.50"
+    assert words(a_task("a", estimate=KNOWN, when="1 == 2")) == "1 task on 1 agent · 1 skipped if nothing fails"
+
+
+def test_waits_count_with_their_time_and_not_in_a_rehearsal():
+    program = a_program(a_task("wait", wait_for={"time": 90}), a_task("do", after=("wait",), estimate={"seconds": 2}))
+    assert forecast_of(program, 4).seconds == 92
+    assert forecast_of(program, 4, rehearse=1.0).seconds == 2

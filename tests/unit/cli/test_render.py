@@ -59,6 +59,18 @@ def test_a_plan_shows_tasks_with_copies_once_and_of_what_they_have_copies(shown)
     assert "for each of {a.x} · after a (x)" in text
 
 
+def test_a_plan_shows_what_tasks_wait_for(shown):
+    plan = a_plan(
+        a_task("a", wait_for={"event": "order.paid"}, timeout_s=60.0),
+        a_task("b", wait_for={"time": 90}, after=("a",)),
+        a_task("c", wait_for={"run": "{run}"}, timeout_s=60.0),
+        a_task("d", wait_for={"time": "2026-12-01T06:00Z"}),
+    )
+    text = shown(plan_view(route_to(plan)[0], GOOD))
+    for line in ("event order.paid", "90 s · after a", "run {run}", "2026-12-01T06:00Z"):
+        assert f"→ waits for {line}" in text
+
+
 def test_descriptions_are_shown_with_their_values(shown):
     plan = a_plan(a_task("a", description="Load {year}"), params={"year": {"type": "integer", "default": 2026}})
     assert "a  Load 2026" in shown(plan_view(route_to(plan)[0], GOOD))

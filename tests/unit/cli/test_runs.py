@@ -37,8 +37,8 @@ def storage(tmp_path, monkeypatch):
 
 @pytest.fixture
 def keep(storage):
-    def kept(run_id, cid="c-1", state="completed", request="Tell the time", *, rehearsal=None, result="noon"):
-        program = a_program(a_task("a"), request=request)
+    def kept(run_id, cid="c-1", state="completed", request="Tell the time", *, rehearsal=None, result="noon", **plan):
+        program = a_program(a_task("a"), request=request, **plan)
         ledger, now = Ledger(storage, run_id), datetime.now(UTC)
         header = Header(
             genesis_version="test", run_id=run_id, correlation_id=cid, created_at=now, slots=4,
@@ -154,6 +154,23 @@ def test_one_run_is_shown_with_its_log_lines_and_its_trace(keep, word):
     assert f"Trace: {TRACE}" in said
     assert "has no log lines of it" in said
     assert "genesis report 20260101-000000-aaaaaa" in said
+
+
+def test_a_run_is_shown_with_its_variables_and_parameters_and_without_secrets(keep, monkeypatch, tmp_path):
+    monkeypatch.setenv("SERVICE_PASSWORD", "correct-horse")
+    params = {"rows": {"type": "integer", "default": 3}, "who": {"type": "array", "default": ["<b>", "correct-horse"]}}
+    keep("20260101-000000-aaaaaa", vars={"target": "prod", "api_key": "sk-1234567890abcdef"}, params=params)
+    values = {"target": "prod", "api_key": "***", "rows": 3, "who": ["<b>", "***"]}
+    assert json.loads(call(runs_module.runs, "show", "c-1", "--json").output)["values"] == values
+    said = call(runs_module.runs, "show", "c-1").output.splitlines()
+    assert [line for line in said if " = " in line] == [
+        "target = prod", "api_key = ***", "rows = 3", 'who = ["<b>", "***"]',
+    ]  # fmt: skip
+    assert json.loads(call(report_module.report, "c-1", "--json").output)["values"] == values
+    page = call(report_module.report, "c-1", "-o", "-").output
+    assert "Variables and parameters" in page
+    assert "[&#34;&lt;b&gt;&#34;, &#34;***&#34;]" in page
+    assert "correct-horse" not in page.partition("<main")[0]
 
 
 def test_log_lines_are_named_where_there_are_some_and_the_command_shows_them(keep, tmp_path):

@@ -35,6 +35,9 @@ class Known:
     def forget(self, pool):
         self.forgotten.append(pool)
 
+    async def find_image_trouble(self, pool):
+        return None if pool == "agent-docker" else f"{pool} runs no container images"
+
 
 def refusal(code):
     request = httpx.Request("POST", "http://127.0.0.1/x")
@@ -61,8 +64,8 @@ def dispatch(make, line, api):
         ),
     )
 
-    async def dispatched(pools, attempt=1, resources=None, **how):
-        run = make(a_task("a", resources=resources), **how)
+    async def dispatched(pools, *tasks, attempt=1, resources=None, **how):
+        run = make(*(tasks or (a_task("a", resources=resources),)), **how)
         made = Dispatcher(line, pools, run.session, FLOW_RUN)
         return await made.dispatch(run.program.leaves, attempt, [SOURCE])
 
@@ -154,3 +157,19 @@ async def test_the_flow_run_of_a_leaf_with_needs_has_job_variables(dispatch, api
         None,
         {"memory_mb": 100},
     ]
+
+
+async def test_a_leaf_with_a_pool_and_an_image_is_sent_there_and_its_flow_run_takes_no_further_leaves(dispatch, api):
+    task = a_task("a", runs_in={"pool": "agent-docker", "image": "tool:1"})
+    child = await dispatch(Known(uuid4()), task)
+    (flow_run,) = bodies(api, "create_flow_run_from_deployment")
+    assert (child.pool, child.lane) == ("agent-docker", False)
+    assert flow_run["job_variables"] == {"image": "tool:1"}
+    assert "lane_s" not in flow_run["parameters"]
+
+
+async def test_an_image_on_a_pool_without_containers_is_refused_before_anything_is_made(dispatch, api):
+    with pytest.raises(ServiceError, match="agent-qa runs no container images") as caught:
+        await dispatch(Known(uuid4()), a_task("a", runs_in={"image": "tool:1"}))
+    assert caught.value.code == "GEN-DISPATCH-IMAGE"
+    assert bodies(api, "request") == []

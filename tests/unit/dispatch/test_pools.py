@@ -118,3 +118,22 @@ async def test_a_leaf_without_needs_asks_nothing_of_its_pool(pools, api):
 async def test_a_pool_that_is_gone_has_no_job_variables(pools, api):
     api.answers("read_work_pool", GONE)
     assert await pools.find_job_variables("agent-qa", Resources(memory=1)) == {}
+
+
+@pytest.mark.parametrize(
+    ("variables", "trouble"),
+    [
+        ({"image": {"type": "string"}}, None),
+        ({"env": {}}, "work pool 'agent-qa' of type 'genesis' runs no container images"),
+    ],
+)
+async def test_a_pool_runs_images_if_its_jobs_have_the_variable(pools, api, variables, trouble):
+    pool(api, base_job_template={"variables": {"properties": variables}})
+    assert await pools.find_image_trouble("agent-qa") == trouble
+
+
+async def test_a_pool_without_variables_runs_no_images_and_one_that_is_missing_is_another_trouble(pools, api):
+    pool(api, base_job_template={})
+    assert "runs no container images" in await pools.find_image_trouble("agent-qa")
+    api.answers("read_work_pool", GONE)
+    assert await pools.find_image_trouble("agent-qa") is None

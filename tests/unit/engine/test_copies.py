@@ -1,6 +1,7 @@
 """Tasks with `for_each` in the loop that runs a program: their copies, what these give, and lists that results give."""
 
 import asyncio
+import itertools
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,10 @@ from fake_run import FakeBackend, failed, program_of, within
 
 from genesis.engine.driver import Driver
 from genesis.engine.inputs import list_upstream, resolve_inputs
-from genesis.ledger import Ledger
+from genesis.errors import ResourceError
+from genesis.ledger import FolderStore, Ledger
 from genesis.ledger.control import Control
+from genesis.pipeline import amend_program
 from genesis.pipeline import program_of as program_of_document
 from genesis.planning import plan_document
 from genesis.planning.replan import ReplanProposal
@@ -209,6 +212,72 @@ async def test_a_result_that_cannot_be_used_fails_the_task_and_says_why(drive, f
     assert error.code == "GEN-TASK-FOR-EACH"
     assert said in error.message
     assert await session.ledger.amendments() == ()
+
+
+def lists(count, **more):
+    """Make tasks whose lists are all known at the same time."""
+    tasks = [each(f"do{n}", f"{{scan.files{n}}}", inputs={"x": "{item.a}"}, **more) for n in range(count)]
+    return program_of(a_task("scan", outputs=[f"files{n}" for n in range(count)]), *tasks)
+
+
+@pytest.fixture
+def amended(monkeypatch):
+    """List how many amendments each validation of the amended plan is about."""
+    counts = []
+
+    def counted(program, amendments, *more):
+        counts.append(len(amendments))
+        return amend_program(program, amendments, *more)
+
+    monkeypatch.setattr("genesis.engine.replanner.amend_program", counted)
+    return counts
+
+
+async def test_lists_that_are_known_together_change_the_plan_together(drive, amended):
+    files = {f"files{n}": [{"a": n}] * n for n in range(12)}
+    ending, backend, driver, session = await drive(lists(12), {"scan": gives(**files)})
+    assert ending.state == "completed"
+    assert len(backend.runs) == 1 + sum(range(12))
+    assert len(by_id(driver)["do11"].result) == 11
+    assert sum(amended) == 12
+    assert len(amended) <= 4  # the first one alone, and then all that have become known meanwhile
+    assert [each.number for each in await session.ledger.amendments()] == list(range(1, 13))
+    assert session.observer.grown == len(amended)
+
+
+async def test_a_list_that_is_none_fails_its_task_alone(drive, amended):
+    files = {"files0": [{"a": 0}], "files1": "none", "files2": [{"a": 0}, {}], "files3": [{"a": 3}]}
+    ending, _, driver, session = await drive(lists(4), {"scan": gives(**files)})
+    assert ending.state == "failed"
+    assert [by_id(driver)[f"do{n}"].state for n in range(4)] == ["completed", "failed", "failed", "completed"]
+    assert "is the text 'none', not a list" in by_id(driver)["do1"].error.message
+    assert "value 1 of the list has no 'a'" in by_id(driver)["do2"].error.message
+    assert [(each.number, each.task) for each in await session.ledger.amendments()] == [(1, "do0"), (2, "do3")]
+
+
+async def test_a_ledger_that_takes_only_the_first_of_several_lists_has_none_of_them_twice(drive, make, monkeypatch):
+    files = {f"files{n}": [{"a": n}] for n in range(4)}
+    write, writes = FolderStore.write, itertools.count(1)
+
+    async def fail(store, name, data):
+        if "amendments/" in name and next(writes) in (4, 6, 7, 8):
+            raise ResourceError("the disk is full")
+        await write(store, name, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderStore, "write", fail)
+        ending, *_ = await drive(lists(4, run_if="always"), {"scan": gives(**files)})
+    assert ending.state == "failed"
+    tasks = [each.task for each in await make(lists(4)).ledger.amendments()]
+    assert len(tasks) == len(set(tasks)) == 3
+
+
+async def test_lists_known_together_share_the_room_for_leaves(drive):
+    files = {f"files{n}": [{"a": n}] * 3 for n in range(3)}
+    ending, _, driver, _ = await drive(lists(3), {"scan": gives(**files)}, limits={"leaves": 9})
+    assert ending.state == "failed"
+    assert [by_id(driver)[f"do{n}"].state for n in range(3)] == ["completed", "completed", "failed"]
+    assert "has 3 values, and the plan has room for 2 more leaves" in by_id(driver)["do2"].error.message
 
 
 async def test_a_rehearsed_result_counts_as_one_value(drive):

@@ -45,7 +45,8 @@ def plan_with_copies():
             for_each=["x", "y"],
             max_parallel=1,
         ),
-        a_task("end", inputs={"l": "{lint.result}", "m": "{module.result}"}, after=("lint", "module")),
+        a_task("pause", wait_for={"time": "2026-01-01T00:00:00Z"}, after=("scan",)),
+        a_task("end", inputs={"l": "{lint.result}", "m": "{module.result}"}, after=("lint", "module", "pause")),
     )
 
 

@@ -43,6 +43,15 @@ def test_each_is_final_and_behind_what_it_comes_after(told):
     assert [each.id for each in told[1].task_inputs["after"]] == [told[0].id]
 
 
+def test_a_leaf_that_the_plan_leaves_out_is_skipped_and_no_failure_and_has_the_condition_as_message(told):
+    program = a_program(a_task("a"), a_task("b", when="1 == 2"), a_task("c", after=("b",)))
+    left_out = Outcome(id="b", agent="worker", state="skipped", skipped_by="when: 1 == 2")
+    show_unrun(program, {1: left_out, 2: left_out.model_copy(update={"id": "c"})}, {}, uuid4())
+    assert [(run.state_type.value, run.state_name, run.state.message) for run in told] == [
+        ("COMPLETED", "Skipped", "when: 1 == 2")
+    ] * 2
+
+
 def test_what_runs_waits_or_is_shown_already_is_left_alone(told):
     program = a_program(a_task("a"), a_task("b"), a_task("c"))
     outcomes = {0: Outcome(id="a", agent="worker", state="completed"), 1: skip("b")}

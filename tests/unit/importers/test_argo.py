@@ -326,3 +326,25 @@ def test_one_mutex_of_a_template_is_a_mutex_and_other_locks_are_lost(imported, s
     assert run.tasks["a"].mutex == mutex
     lost = [each.outcome for each in run.losses if each.construct.startswith("concurrency")]
     assert lost == ([] if mutex else ["left out: nothing keeps it apart from tasks of other runs"])
+
+
+_SUSPENDS = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: waits}
+spec:
+  entrypoint: main
+  templates:
+    - name: main
+      steps: [[{name: a, template: soon}], [{name: b, template: later}], [{name: c, template: person}]]
+    - {name: soon, suspend: {duration: "20"}}
+    - {name: later, suspend: {duration: 2h}}
+    - {name: person, suspend: {}}
+"""
+
+
+def test_a_suspension_with_a_duration_waits_and_one_without_is_a_work_order(imported):
+    run = imported(_SUSPENDS, "waits.yml")
+    waits = {name: task.wait_for.time for name, task in run.tasks.items() if task.wait_for}
+    assert waits == {"a": 20.0, "b": 7200.0}
+    assert run.tasks["c"].agent is not None

@@ -245,3 +245,32 @@ triggers:
     run = imported(body, "load.yml")
     assert run.schedules == [{"name": "good", "cron": "0 9 * * *", "params": {"stage": "prod"}}]
     assert "type of the parameter" in run.lost(11, "start: trigger Schedule")
+
+
+_PAUSES = """\
+id: wait
+namespace: shop
+tasks:
+  - {id: a, type: io.kestra.plugin.core.log.Log, message: one}
+  - {id: pause, type: io.kestra.plugin.core.flow.Pause, pauseDuration: PT15M}
+  - {id: old, type: io.kestra.plugin.core.flow.Pause, delay: PT30S}
+  - {id: person, type: io.kestra.plugin.core.flow.Pause}
+  - {id: asks, type: io.kestra.plugin.core.flow.Pause, pauseDuration: PT1M, onResume: [{id: ok, type: BOOLEAN}]}
+  - {id: fails, type: io.kestra.plugin.core.flow.Pause, pauseDuration: PT1M, behavior: FAIL}
+  - {id: maybe, type: io.kestra.plugin.core.flow.Pause, pauseDuration: PT1M, runIf: "{{ outputs.a.x == 1 }}"}
+"""
+
+
+def test_a_pause_of_a_duration_waits_and_any_other_is_a_work_order(imported):
+    run = imported(_PAUSES, "wait.yml")
+    waits = {name: task.wait_for.time for name, task in run.tasks.items() if task.wait_for}
+    assert waits == {"pause": 900.0, "old": 30.0}
+    assert (run.tasks["pause"].agent, run.tasks["pause"].inputs) == (None, {})
+    assert run.runs_in_order("a", "pause", "old", "person", "asks", "fails", "maybe")
+    assert {each.task for each in run.losses if "a resumption" in each.construct} == {"person", "asks", "fails"}
+    assert run.tasks["maybe"].agent is not None
+
+
+def test_a_flow_that_only_waits_has_an_agents_file(imported):
+    text = "id: wait\nnamespace: shop\ntasks: [{id: a, type: io.kestra.plugin.core.flow.Pause, pauseDuration: PT1M}]\n"
+    assert imported(text, "wait.yml").tasks["a"].wait_for.time == 60.0

@@ -154,6 +154,13 @@ def test_a_value_that_names_a_variable_stays_as_it_is_in_the_plan():
     assert fill_text(done.description, {"path": "x", "text": "y"}) == "Replace {path} and {other} in x"
 
 
+def test_a_refinement_runs_in_its_own_environment_or_in_that_of_the_task_that_it_refines():
+    whole = task("b", type="build", runs_in={"venv": {"requirements": ["x"]}})
+    own = task("two", runs_in={"venv": {"requirements": ["y"]}})
+    [done] = refine_tasks((whole,), {"build": (task("one"), own)})
+    assert [each.runs_in for each in done.subtasks] == [whole.runs_in, own.runs_in]
+
+
 def test_a_refinement_takes_the_environment_of_the_task_that_it_refines():
     whole = task("b", "a", type="build", env={"A": "{a.k}", "B": "1"})
     parts = {"build": (task("one"), task("two", env={"B": "2"}))}

@@ -92,6 +92,11 @@ def test_new_tasks_keep_the_environment():
     assert two.env == {"A": "{deep/up.rows}", "B": "2"}
 
 
+def test_new_tasks_run_in_the_same_environment():
+    task = a_task("sum", type="math", runs_in={"venv": {"requirements": ["x"]}})
+    assert {each.runs_in for each in again(task, Model(a_task("one"), a_task("two"))).tasks} == {task.runs_in}
+
+
 def test_new_tasks_keep_the_delays_of_retries():
     task = a_task("sum", type="math", retry={"times": 2, "delay_s": 5})
     assert [each.retry for each in again(task, Model(a_task("one"), a_task("two"))).tasks] == [task.retry, task.retry]

@@ -217,6 +217,19 @@ def test_a_result_of_one_task_in_a_composite_is_still_known():
     assert "{q.k} of 'q/a'" in refused(plan, "GEN-SELECT-INPUT", "", "q/a").message
 
 
+def test_text_in_doubled_braces_of_a_wait_stays_the_text_that_it_is():
+    plan = routed(a_task("a", outputs=["k"]), a_task("c", wait_for={"event": "{{a.k}}"}, timeout_s=60.0))
+    [left] = select_tasks(plan, Selectors(("c",), ())).plan.tasks
+    assert left.wait_for.event == "{a.k}"
+
+
+def test_a_task_that_waits_is_selected_by_name_and_needs_the_results_that_it_names():
+    plan = routed(a_task("a", outputs=["k"]), a_task("c", wait_for={"run": "{a.k}"}, timeout_s=60.0), a_task("d"))
+    assert "{a.k} of 'a'" in refused(plan, "GEN-SELECT-INPUT", "c").message
+    made = select_tasks(plan, Selectors(("+c", "agent:worker"), ("d",)))
+    assert [task.id for task in made.plan.tasks] == ["a", "c"]
+
+
 def test_text_in_doubled_braces_stays_the_text_that_it_is():
     plan = routed(
         a_task("a", outputs=["k"]),

@@ -253,6 +253,24 @@ def test_a_name_that_is_text_in_the_file_stays_text(write):
     assert texts_of(program.source.plan)["build/x"] == {"a": "{{os}} {{{{os}}}} {{build/y.z}}", "lit": "{os}"}
 
 
+def test_what_a_file_waits_for_is_filled_and_its_results_are_those_of_the_file(write):
+    wait = {"event": "{kind}.{ask.name}", "resource": {"id": "{{os}}", "of": "{who}"}}
+    leaf = {
+        "request": "r",
+        "params": {"kind": {"default": "order"}, "who": {}},
+        "tasks": [
+            {"id": "ask", "description": "Ask", "outputs": ["name"]},
+            {"id": "wait", "description": "Wait", "wait_for": wait, "timeout_s": 60},
+        ],
+    }
+    top = {"request": "r", "vars": {"os": "linux"}, "tasks": [uses("leaf.yaml", **{"with": {"who": "{os}"}})]}
+    program = compile_program(*route_to(load_plan(write(top=top, leaf=leaf))))
+    found = program.leaves[1].wait_for
+    assert found.event == "{build/kind}.{ask.name}"
+    assert found.resource == {"id": "{{{{os}}}}", "of": "{build/who}"}
+    assert program.leaves[1].sources == {"ask.name": 0}
+
+
 def test_a_name_that_nothing_has_in_the_file_is_not_found_outside_of_it(write):
     top = [{"id": "scan", "description": "Scan", "outputs": ["os"]}, uses("leaf.yaml")]
     leaf = [{"id": "x", "description": "X", "depends_on": ["scan"], "when": "{scan.os} == 'a'"}]
@@ -458,12 +476,12 @@ def test_a_plan_that_is_no_file_cannot_use_one():
         compile_program(routed, registry)
 
 
-MOVED = {"depends_on", "description", "inputs", "env", "when", "for_each", "retries", "with_"}
+MOVED = {"depends_on", "description", "inputs", "env", "when", "for_each", "retries", "with_", "wait_for"}
 """Fields that are rewritten when a task moves below another plan."""
 UNCHANGED = {
     "id", "type", "subtasks", "requires", "labels", "literal_inputs", "outputs", "agent", "estimate", "timeout_s",
     "cache", "side_effects", "approval", "run_if", "allow_failure", "route", "retry", "max_parallel", "on_failure",
-    "use",
+    "use", "runs_in", "resources", "mutex", "priority",
 }  # fmt: skip
 
 

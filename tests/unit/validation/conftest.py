@@ -30,6 +30,7 @@ def routed_plan(tasks, *, agents=None, rules=(), to=None, request="Do the work",
         routes = {
             node.path: Route(agent=(to or {}).get(node.path, first), score=0.5, reason="by hand")
             for node in outline(document).leaf_nodes()
+            if node.task.wait_for is None
         }
     return RoutedPlan(plan=document, routes=routes), registry
 

@@ -27,6 +27,9 @@ class StubProbe:
     def resources(self):
         return None
 
+    def image_problem(self, image):
+        return None
+
     def secret_present(self, name):
         self.asked.append(name)
         return name in self.secrets

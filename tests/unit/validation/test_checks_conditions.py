@@ -99,3 +99,19 @@ def test_other_values_and_keys_are_refused(key):
 
     with pytest.raises(DocumentError):
         load_plan({"version": 1, "request": "r", "tasks": [task("a", **key)]})
+
+
+def test_what_never_runs_counts_for_no_budget_deadline_or_capacity(check):
+    cost = {"estimate": {"seconds": 10, "usd": 1, "tokens": 10}}
+    tasks = [
+        {"id": "a", "description": "Build the site", **cost},
+        {"id": "b", "description": "Deploy to staging", "when": "{target} == 'staging'", "depends_on": ["a"], **cost},
+        {"id": "c", "description": "Measure the pages", "depends_on": ["b"], **cost},
+        {"id": "p", "description": "Announce", "when": "{target} == 'no'", "subtasks": [
+            {"id": "d", "description": "Write the news", "depends_on": ["a"], **cost}]},
+        {"id": "e", "description": "Look at the logs", "depends_on": ["b", "p"], "run_if": "any_succeeded", **cost},
+    ]  # fmt: skip
+    bounds = {"budget": {"usd": 1, "tokens": 10}, "deadline_s": 10}
+    assert check(tasks, vars={"target": "prod"}, **bounds).ok
+    found = {each.code for each in check(tasks, vars={"target": "staging"}, **bounds).errors}
+    assert found == {"GEN-BUDGET-USD", "GEN-BUDGET-TOKENS", "GEN-DEADLINE"}

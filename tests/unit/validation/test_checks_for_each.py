@@ -232,3 +232,32 @@ def test_a_parameter_may_be_the_list(check, kind, value, wrong):
 def test_a_parameter_without_a_value_is_reported_once(check):
     found = errors(check, lint(for_each="{names}"), params={"names": {"type": "array"}})
     assert [code for code, *_ in found] == ["GEN-PARAM-MISSING"]
+
+
+def test_copies_that_may_not_run_at_once_take_as_many_rounds(check):
+    work = lint(for_each=[1, 2, 3, 4, 5], max_parallel=2, estimate={"seconds": 10})
+    assert check([work], deadline_s=30).ok
+    ((code, _, message),) = errors(check, work, deadline_s=29)
+    assert code == "GEN-DEADLINE"
+    assert "at least 30 s (the longest chain of tasks)" in message
+
+
+def test_rounds_of_composites_multiply(check):
+    inner = {"id": "x", "description": "Lint the file {item}", "for_each": ["f", "g"], "max_parallel": 1}
+    step = {"id": "y", "description": "Count all the findings", "depends_on": ["x"], "estimate": {"seconds": 5}}
+    outer = {"id": "p", "description": "Do the package {item}", "for_each": ["a", "b", "c"], "max_parallel": 2}
+    work = {**outer, "subtasks": [{**inner, "estimate": {"seconds": 10}}, step]}
+    assert check([work], deadline_s=50).ok
+    assert errors(check, work, deadline_s=49)[0][0] == "GEN-DEADLINE"
+
+
+@pytest.mark.parametrize(
+    ("count", "more", "parallel"), [(30, {}, 30), (30, {"max_parallel": 3}, None), (17, {"max_parallel": 20}, 17)]
+)
+def test_copies_queue_as_far_as_they_may_run_at_once(find, count, more, parallel):
+    agents = [an_agent(task_types=["test"], max_concurrency=5).model_dump(mode="json", exclude_defaults=True)]
+    tasks = [lint(for_each=list(range(count)), **more)]
+    assert [each.evidence["parallel"] for each in find("GEN-CAPACITY", tasks, agents=agents)] == [parallel] * (
+        parallel is not None
+    )
+    assert len(find("GEN-SLOTS-TIGHT", tasks, agents=agents)) == (parallel is not None)

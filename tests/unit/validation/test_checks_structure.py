@@ -158,6 +158,12 @@ def test_implied_dependencies_are_one_info(find):
     assert found.evidence["edges"] == ["d → a"]
 
 
+def test_a_dependency_on_a_task_and_on_the_composite_around_it_is_implied(find):
+    inside = [task("x"), task("y", depends_on=["x"])]
+    [found] = find("GEN-DEPENDENCY-REDUNDANT", [task("p", subtasks=inside), task("q", depends_on=["p", "p/y"])])
+    assert found.evidence["edges"] == ["q → p/y"]
+
+
 def test_many_implied_dependencies_are_summarised(find):
     tasks = [task(f"t{n}", depends_on=[f"t{m}" for m in range(n)]) for n in range(6)]
     [found] = find("GEN-DEPENDENCY-REDUNDANT", tasks)

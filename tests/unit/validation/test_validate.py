@@ -1,5 +1,6 @@
 """The report: order, bounds, speed; the example of the guide; the reference page."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,35 @@ def test_work_grows_with_the_tasks_and_not_with_their_square(check, shape):
         return calls_made_by(lambda: check(tasks, how=how))
 
     assert work(4000) < 12 * work(500)
+
+
+class CollectorProbe:
+    """Notes whether the garbage collector runs during a validation."""
+
+    def __init__(self):
+        self.seen = set()
+
+    def executor_problem(self, spec, agent):
+        self.seen.add(gc.isenabled())
+
+    def input_problem(self, spec, inputs):
+        return None
+
+    def secret_present(self, name):
+        return True
+
+
+def test_validation_pauses_the_garbage_collector_and_leaves_it_as_it_was(check):
+    probe = CollectorProbe()
+    check(EXAMPLE, how={"probe": probe})
+    assert probe.seen == {False}
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        check(EXAMPLE)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_deep_nesting_neither_crashes_nor_explodes(check):

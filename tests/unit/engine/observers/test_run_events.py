@@ -148,6 +148,15 @@ def test_a_task_that_failed_is_related_to_its_pool_only_where_tasks_run_on_pools
     assert "prefect.work-pool.8d7" in str(emitter.events[1]["related"])
 
 
+def test_a_task_that_failed_is_related_to_the_pool_of_its_own_or_of_the_agent_that_had_it_last(tmp_path, emitter):
+    agents = an_agent("qa_agent"), an_agent("dev_agent")
+    program = a_program(a_task("a"), a_task("b", runs_in={"pool": "agent-gpu"}), agents=agents)
+    events = _events(tmp_path, emitter, program, pools=True)
+    for task, agent in (("a", "dev_agent"), ("b", "dev_agent")):
+        events.leaf_changed(_make_failure(agent=agent).model_copy(update={"id": task}))
+    assert emitter.pools == ["agent-dev", "agent-gpu"]
+
+
 def test_a_rejected_plan_a_spent_budget_and_a_deadline_are_told_before_the_end(tmp_path, emitter):
     finding = Diagnostic(code="GEN-UNASSIGNED", severity="error", task="a", message="x")
     _events(tmp_path, emitter).run_ended(_run("failed", findings=(finding,)))
