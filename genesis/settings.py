@@ -79,6 +79,10 @@ class Limits(_Group):
     """Maximum size of one leaf's result as JSON."""
     output_bytes: Annotated[int, Field(ge=1)] = 1_000_000
     """Maximum size of a command's or a service's output that is kept."""
+    file_bytes: Annotated[int, Field(ge=1)] = 10_000_000_000
+    """Maximum size of one output of `files` of a task, a file or a folder with all its files."""
+    file_count: Annotated[int, Field(ge=1)] = 10_000
+    """Maximum number of files in one folder that `files` keeps."""
 
 
 class LlmSettings(_Group):

@@ -1,4 +1,4 @@
-"""Make untrusted text safe to show: plans, agents' answers and error messages. Format durations and costs."""
+"""Make untrusted text safe to show: plans, agents' answers and error messages. Format durations, sizes and costs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ __all__ = [
     "money",
     "one_line",
     "rehearsal",
+    "size_text",
     "visible",
 ]
 
@@ -41,6 +42,8 @@ INVISIBLE = re.compile(rf"{_SEQUENCE.pattern}|(?![\n\t]){_UNSEEN.pattern}")
 _BREAK = re.compile("\r\n|\r|\n")
 _WIDE = frozenset("WF")
 _CENT = Decimal("0.01")
+_STEP = 1024
+"""Factor between two units of size."""
 
 
 def one_line(text: str, most: int = 1000) -> str:
@@ -109,3 +112,13 @@ def rehearsal(scale: float) -> str:
 def describe_rehearsal(scale: float) -> str:
     """Format that a run was a rehearsal."""
     return f"rehearsed at {scale:g} of the estimated time" if scale else "rehearsed without waiting"
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes for a reader, for example `12.3 MB`."""
+    value, unit = float(size), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < _STEP:
+            break
+        value, unit = value / _STEP, larger
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"

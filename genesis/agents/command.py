@@ -51,6 +51,8 @@ class CommandExecutor:
     list; other text becomes `{"stdout": text}`. An exit code other than 0 is a failure. At most `output_bytes` of each
     stream are kept, the first of stdout and the last of stderr; what is left out is counted in `omitted_bytes`.
 
+    The program of a task with `files` starts in the task's folder, unless the spec names another one.
+
     The program runs in a sandbox where this machine has one, as the agent's `sandbox` says. It runs in its own process
     group, which is ended when the attempt ends for any reason: with SIGTERM, after two seconds with SIGKILL. A program
     that leaves its group (a daemon) is ended with the sandbox, and not without one.
@@ -85,7 +87,8 @@ class CommandExecutor:
         """Run the program and parse its output."""
         argv = fill_arguments(self._spec.argv, work)
         environment = child_environment(self._environment, self._spec, self._secrets, work)
-        _check_folder(self._spec.cwd, argv[0])
+        cwd = str(work.folder) if work.has_files and self._spec.cwd is None else self._spec.cwd
+        _check_folder(cwd, argv[0])
         tool = _choose_sandbox(work.agent)
         async with time_limit(work):
             if work.requirements:
@@ -93,8 +96,8 @@ class CommandExecutor:
                 environment = activate_venv(venv, environment)
             try:
                 ended = await run_child(
-                    argv if tool is None else self._confine(argv, tool, environment, work),
-                    cwd=self._spec.cwd,
+                    argv if tool is None else self._confine(argv, tool, environment, work, Path(cwd or ".")),
+                    cwd=cwd,
                     env=environment,
                     stdin=to_json(dict(work.inputs)),
                     keep_bytes=self._output_bytes,
@@ -109,13 +112,15 @@ class CommandExecutor:
             raise _make_exit_error(argv[0], ended)
         return Result(wrap_bare_value(_value(argv[0], ended, work.outputs), work.outputs))
 
-    def _confine(self, argv: Sequence[str], tool: SandboxTool, environment: Mapping[str, str], work: Work) -> list[str]:
+    def _confine(
+        self, argv: Sequence[str], tool: SandboxTool, environment: Mapping[str, str], work: Work, cwd: Path
+    ) -> list[str]:
         """Return the command that runs a program in the agent's sandbox.
 
         Raises:
             OSError: The program cannot be found or run: in a sandbox that would look like its own failure.
         """
-        spec, work_folder = self._spec, Path(self._spec.cwd or ".").absolute()
+        spec, work_folder = self._spec, cwd.absolute()
         program = _find_program(argv[0], work_folder, environment.get("PATH"))
         work.folder.mkdir(parents=True, exist_ok=True)
         texts = [*spec.argv[1:], *(environment.get(name, "") for name in variables_named(spec.argv))]

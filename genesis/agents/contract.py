@@ -49,7 +49,7 @@ class Work:
     timeout_s: float | None = None
     """Time limit of an attempt."""
     folder: Path = Path()
-    """Folder for files of the leaf; created on first use."""
+    """Folder for files of the leaf; created on first use, and removed after the attempt if the task has `files`."""
     upstream: Mapping[str, JsonValue] = field(default_factory=dict)
     """Results of the leaves that it comes after, by path."""
     awaited: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +66,9 @@ class Work:
     """Environment variables that the task sets for the program that does it."""
     requirements: tuple[str, ...] = ()
     """Packages of the virtual environment in which it is done; empty for the agent's own environment."""
+    has_files: bool = False
+    """Whether the folder has the files that the task asks for, and what it promises of it is kept: a program starts in
+    it unless its agent sets `cwd`."""
 
     @property
     def left_s(self) -> float:

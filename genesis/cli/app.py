@@ -31,6 +31,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "deliver": ("genesis.cli.deliver:deliver", "Submit the result of a work order; the run continues."),
     "cancel": ("genesis.cli.cancel:cancel", "Cancel a run, wherever its tasks are."),
     "runs": ("genesis.cli.runs:runs", "List runs, or show one."),
+    "files": ("genesis.cli.files:files", "List the files that a run's tasks kept, or copy them."),
     "report": ("genesis.cli.report:report", "Write an HTML report of a run."),
     "init": ("genesis.cli.init:init", "Write the files of a fleet, and keep them up to date."),
     "agents": ("genesis.cli.agents:agents", "List the agents, or check an agents file."),

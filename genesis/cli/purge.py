@@ -72,7 +72,7 @@ def _days(age: str) -> float:
 def _show(found: Purge, command: str) -> None:
     """Print a purge for people: counts by kind, the runs, what is kept and what could not be removed."""
     from genesis.cli.rows import Rows
-    from genesis.retention import size_text
+    from genesis.text import size_text
 
     out = console()
     table = Rows(("would be removed" if found.dry_run else "removed", "count", "size"), right=("count", "size"))

@@ -64,6 +64,8 @@ class Fingerprints:
             work.append({"env": task.env})
         if items:
             work.append({"items": dict(items)})
+        if task.files:
+            work.append({"files": task.files})
         if task.runs_in is not None:
             work.append({"runs_in": task.runs_in.model_dump(mode="json", exclude_none=True)})
         return _digest(self._encode([SCHEME, *work, upstream]))

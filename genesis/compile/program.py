@@ -16,6 +16,7 @@ from genesis.errors import PlanInvalidError
 from genesis.model import (
     AgentProfile,
     ExpandedTask,
+    FileSource,
     Leaf,
     Plan,
     Program,
@@ -95,7 +96,13 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
             description = fill_text(description, values)
         own = prints[leaf]
         copies, priority = in_copies.get(leaf, ()), priorities.get(leaf, 0)
-        place = _Place(index, after, sources, keys, escaped, own, retries, description, items, copies, priority)
+        files = {
+            path: FileSource(leaf=number[origin.producer], output=origin.output)
+            for path, origin in flow.files.get(leaf, {}).items()
+        }
+        place = _Place(
+            index, after, sources, keys, escaped, own, retries, description, items, copies, files, priority
+        )
         if node.task.for_each is not None:
             made = _gathering_leaf(place, node, routed, known, default_seconds)
         elif agent is None:
@@ -152,6 +159,10 @@ def _refuse_broken(plan: Plan, tree: Outline, flow: DataFlow, conditions: Condit
         missing = flow.missing[0]
         path = tree.nodes[missing.node].path
         raise _invalid(f"task {path!r} uses {{{missing.reference}}}, but {missing.reason}")
+    if flow.missing_files:
+        lacking = flow.missing_files[0]
+        path = tree.nodes[lacking.node].path
+        raise _invalid(f"task {path!r} asks for the file {{{lacking.reference}}}, but {lacking.reason}")
     if conditions.faults:
         wrong = conditions.faults[0]
         raise _invalid(f"the `when` of task {tree.nodes[wrong.node].path!r}: {wrong.reason}")
@@ -247,6 +258,7 @@ class _Place:
     description: str
     items: dict[str, JsonValue]
     in_copies: tuple[str, ...]
+    files_in: dict[str, FileSource]
     priority: int
 
 
@@ -300,6 +312,8 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         retry=task.retry,
         schemas=task.outputs if isinstance(task.outputs, dict) else {},
         env=task.env,
+        files_in=place.files_in,
+        files_out=dict(task.files.get("out", {})),
         resources=task.resources,
         mutex=task.mutex,
         priority=place.priority,

@@ -21,10 +21,11 @@ from genesis.agents.output_values import find_mismatch
 from genesis.engine.inputs import missing_outputs, resolve_env, resolve_inputs
 from genesis.engine.observers.telemetry import agent_call
 from genesis.engine.run_context import RunContext
+from genesis.engine.working_folder import find_files, invent_outputs, keep_outputs, working_folder
 from genesis.errors import BreakerOpenError, ForeignError, GenesisError, ResourceError, TaskError
 from genesis.foreign import read_safely
 from genesis.ledger import leaf_name
-from genesis.ledger.cache import ResultCache, cache_key
+from genesis.ledger.cache import CachedResult, ResultCache, cache_key
 from genesis.model import (
     KEPT,
     AgentProfile,
@@ -33,12 +34,14 @@ from genesis.model import (
     CommandSpec,
     ErrorInfo,
     ExecutorSpec,
+    KeptFile,
     Leaf,
     Outcome,
     PluginSpec,
     PythonSpec,
     TaskState,
 )
+from genesis.model.agent import WITH_FOLDER
 from genesis.model.run import add_attempts
 from genesis.planning.proposal import PROPOSAL
 from genesis.resilience.degradation import Degradation, describe_error, step_down
@@ -273,19 +276,21 @@ class LeafRun:
             for source, value in upstream.items()
             if self._outcomes[source].state != "briefed"
         }
+        files = find_files(session, leaf, self._outcomes)
         if not ResultCache.serves(leaf):
-            return await self._execute(inputs, env, by_path)
-        cache = ResultCache(session.ledger.store)
+            return await self._execute(inputs, env, by_path, files)
+        cache = ResultCache(session.ledger)
         agent = session.program.profile(leaf.agent)
         spec = agent.executor_for(leaf.type, model=session.planner_model)
         does = spec.model_dump_json() + _folder_of(spec, session)
-        key = await asyncio.to_thread(cache_key, leaf, does, inputs, by_path)
+        key = await asyncio.to_thread(cache_key, leaf, does, inputs, by_path, files)
         found = await cache.get(leaf, key, session.now())
         if found is not None:
-            return Result(value=found[0]), "cached"
-        result, state = await self._execute(inputs, env, by_path)
+            self.outcome = self.outcome.model_copy(update={"files": found.files})
+            return Result(value=found.result), "cached"
+        result, state = await self._execute(inputs, env, by_path, files)
         if state == "completed":
-            await cache.put(leaf, key, result.value, session.now())
+            await cache.put(leaf, key, CachedResult(result.value, self.outcome.files), session.now())
         return result, state
 
     def _has_result(self, source: int) -> bool:
@@ -293,7 +298,27 @@ class LeafRun:
         return source in self._outcomes and self._outcomes[source].state in KEPT
 
     async def _execute(
-        self, inputs: dict[str, JsonValue], env: dict[str, str], upstream: dict[str, JsonValue]
+        self,
+        inputs: dict[str, JsonValue],
+        env: dict[str, str],
+        upstream: dict[str, JsonValue],
+        files: dict[str, KeptFile],
+    ) -> tuple[Result, TaskState]:
+        leaf, session = self.leaf, self._session
+        folder = session.files / leaf_name(leaf)
+        if not leaf.has_files:
+            return await self._call_agent(inputs, env, upstream, folder)
+        _require_folder(session, leaf)
+        async with working_folder(session, leaf, files) as folder:
+            result, state = await self._call_agent(inputs, env, upstream, folder)
+            if state == "completed":
+                is_rehearsed = _is_rehearsed(session, leaf)
+                kept = await (invent_outputs(session, leaf) if is_rehearsed else keep_outputs(session, leaf, folder))
+                self.outcome = self.outcome.model_copy(update={"files": kept})
+        return result, state
+
+    async def _call_agent(
+        self, inputs: dict[str, JsonValue], env: dict[str, str], upstream: dict[str, JsonValue], folder: Path
     ) -> tuple[Result, TaskState]:
         leaf, session = self.leaf, self._session
         agent = session.program.profile(leaf.agent)
@@ -310,7 +335,7 @@ class LeafRun:
             attempt=self.outcome.attempts,
             seconds=leaf.seconds,
             timeout_s=self.limit_s,
-            folder=session.files / leaf_name(leaf),
+            folder=folder,
             upstream=upstream,
             awaited=self._find_work_orders(),
             until=self._until,
@@ -319,6 +344,7 @@ class LeafRun:
             schemas=leaf.schemas,
             env=env,
             requirements=leaf.runs_in.venv.requirements if leaf.runs_in and leaf.runs_in.venv else (),
+            has_files=leaf.has_files,
         )
         executor = session.executor(leaf)
         async with self._guard(agent), time_limit(work):
@@ -328,8 +354,7 @@ class LeafRun:
         )
         self._cost = (usd, result.tokens)
         if result.state == "completed":
-            is_rehearsed = session.rehearse is not None or agent.executor_for(leaf.type).kind == "rehearsal"
-            await check_outputs(leaf, result.value, is_rehearsed=is_rehearsed)
+            await check_outputs(leaf, result.value, is_rehearsed=_is_rehearsed(session, leaf))
         return result, result.state
 
     def _find_work_orders(self) -> dict[str, str]:
@@ -391,6 +416,28 @@ class LeafRun:
             self.outcome = await writing
             raise
         return self.outcome
+
+
+def _is_rehearsed(session: RunContext, leaf: Leaf) -> bool:
+    """Whether a timer does the leaf's work."""
+    kind = session.program.profile(leaf.agent).executor_for(leaf.type, model=session.planner_model).kind
+    return session.rehearse is not None or kind == "rehearsal"
+
+
+def _require_folder(session: RunContext, leaf: Leaf) -> None:
+    """Make sure that a leaf with files is done by who has a folder: an agent that takes over may have none.
+
+    Raises:
+        TaskError: It is not.
+    """
+    kind = session.program.profile(leaf.agent).executor_for(leaf.type, model=session.planner_model).kind
+    if session.rehearse is None and kind not in WITH_FOLDER:
+        raise TaskError(
+            f"task {leaf.path!r} has files, and agent {leaf.agent!r} ({kind}) does not work in a folder",
+            hint="route the task to an agent with a command or a function",
+            code="GEN-TASK-FILE",
+            data={"retry": False},
+        )
 
 
 def _folder_of(spec: ExecutorSpec, session: RunContext) -> str:

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from genesis.engine.attempts import error_info
 from genesis.engine.inputs import References, read_output
 from genesis.engine.run_context import RunContext
+from genesis.engine.working_folder import gather_files
 from genesis.errors import TaskError
 from genesis.ledger.program_state import ProgramState
 from genesis.model import FINISHED, KEPT, Leaf, Outcome, Program
@@ -108,11 +109,12 @@ async def _gather(session: RunContext, leaf: Leaf, outcomes: Mapping[int, Outcom
             hint="their own errors say why",
             code="GEN-TASK-COPIES",
         )
+    done = {name: leaves for name, leaves in copies.items() if name not in failed}
+    files = await gather_files(session, done, outcomes)
     note = f"{len(failed)} of {len(copies)} copies did not finish, and have null in the list" if failed else ""
     now = session.now()
-    return Outcome(
-        id=leaf.path, agent=leaf.agent, state="completed", started_at=now, ended_at=now, result=values, note=note
-    )
+    ended = Outcome(id=leaf.path, agent=leaf.agent, state="completed", started_at=now, ended_at=now, result=values)
+    return ended.model_copy(update={"note": note, "files": files})
 
 
 def find_forgiven(state: ProgramState, outcomes: Mapping[int, Outcome]) -> set[int]:

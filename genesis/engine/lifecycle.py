@@ -26,10 +26,11 @@ from genesis.engine.observers.run_journal import RunJournal
 from genesis.engine.run_context import RunContext
 from genesis.engine.skipped_leaves import show_unrun
 from genesis.engine.task_runs import settle_task_runs
+from genesis.engine.working_folder import find_damaged
 from genesis.errors import GenesisError, ResourceError
 from genesis.ledger import find_kept
 from genesis.ledger.control import Control
-from genesis.ledger.deliverables import deliverables, harmless, short_text, work_orders
+from genesis.ledger.deliverables import deliverables, file_rows, harmless, short_text, work_orders
 from genesis.model import Outcome, Program, Run
 from genesis.report.markdown import plan_markdown, routing_rows, run_markdown
 from genesis.report.picture import Picture
@@ -173,6 +174,8 @@ async def run_leaves(
     """
     program, began = session.program, time.monotonic()
     known = await session.ledger.read_outcomes(program.leaves)
+    for damaged in await find_damaged(session, known):
+        del known[damaged]
     finished = record.outcomes = find_kept(program.leaves, known)
     tried = {index: outcome.history for index, outcome in known.items() if index not in finished}
     publisher, picture = Publisher(), Picture(program)
@@ -249,5 +252,7 @@ async def _publish_end(publisher: Publisher, run: Run, program: Program, picture
     if orders:
         text = await asyncio.to_thread(work_orders, orders)
         publications.append(publisher.markdown("genesis-work-orders", text, "Work orders: what people are to do"))
+    if rows := file_rows(run):
+        publications.append(publisher.table("genesis-files", rows, "Files: what tasks kept, and how to copy it"))
     result = run_markdown(run, picture, said=said, files=files)
     await asyncio.gather(publisher.markdown("genesis-result", result, "Result: how the run ended"), *publications)

@@ -241,6 +241,10 @@ class Replanner:
             ended = own.model_copy(update={**update, "result": merged, "result_ref": None})
             return await session.record(leaf, ended)
         value, missing = _collect_outputs(leaf, given)
+        files = {
+            name: kept for source in last for name, kept in outcomes[source].files.items() if name in leaf.files_out
+        }
+        missing += [f"files.{name}" for name in leaf.files_out if name not in files]
         mismatch = None if missing else await asyncio.to_thread(find_mismatch, leaf.schemas, value)
         if missing or mismatch:
             names = ", ".join(map(repr, missing))
@@ -252,7 +256,8 @@ class Replanner:
                 else ErrorInfo(code="GEN-TASK-OUTPUT-SCHEMA", message=f"it was planned again, and that gave {mismatch}")
             )
             return await session.record(leaf, own.model_copy(update={**update, "state": "failed", "error": error}))
-        return await session.record(leaf, own.model_copy(update={**update, "state": "completed", "result": value}))
+        ended = own.model_copy(update={**update, "state": "completed", "result": value, "files": files})
+        return await session.record(leaf, ended)
 
     def may_be_written_down(self, leaf: Leaf) -> bool:
         """Whether a leaf that failed permanently may become a work order for a person, once: where its plan says so."""
@@ -270,7 +275,7 @@ class Replanner:
         error = failed.error or ErrorInfo(code="GEN-TASK", message="it failed")
         note = f"{failed.agent} failed: {error.code}: {error.message}"[:500] + "; a work order was written instead"
         session = replace(self._session, executor=lambda _leaf: BriefExecutor(), breakers=None, quotas=None)
-        noted = leaf.model_copy(update={"note": note})
+        noted = leaf.model_copy(update={"note": note, "files_in": {}, "files_out": {}})  # a person has no such folder
         run = LeafRun(session, noted, outcomes, attempts=failed.attempts, history=failed.history)
         run.start()
         return await run.work()

@@ -16,9 +16,10 @@ from genesis.ledger import LedgerStore, open_store
 from genesis.ledger.history import open_ledger
 from genesis.prefect_api.client import connect
 from genesis.report.rendering import render
-from genesis.retention import Purge, Purging, before_days, purge_storage, size_text
+from genesis.retention import Purge, Purging, before_days, purge_storage
 from genesis.retention.flow_runs import purge_flow_runs
 from genesis.settings import Settings
+from genesis.text import size_text
 
 __all__ = ["housekeeping_markdown", "purge"]
 

@@ -8,16 +8,30 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from genesis.model import KEPT, RESULT_FILE, Leaf, Outcome, Run
-from genesis.text import one_line, visible
+from genesis.model import KEPT, RESULT_FILE, KeptFile, Leaf, Outcome, Run
+from genesis.text import one_line, size_text, visible
 
-__all__ = ["Deliverable", "deliver_command", "deliverables", "harmless", "short_text", "work_orders"]
+__all__ = [
+    "Deliverable",
+    "KeptOutput",
+    "deliver_command",
+    "deliverables",
+    "file_rows",
+    "harmless",
+    "list_kept",
+    "short_text",
+    "work_orders",
+]
 
 _READABLE = (".md", ".markdown", ".txt")
 _MOST_CHARACTERS = 200_000
 """Characters of that page, and of one file that is read for it."""
 _MOST_ORDERS = 50
 """Work orders that the page of deliverables includes."""
+_MOST_ROWS = 500
+"""Kept files in the table of a run."""
+_CELL = 200
+"""Characters in a cell of it."""
 _LONGEST_PATH = 1024
 """A longer text is no path of a file."""
 _CLOCK_SLACK_S = 2.0
@@ -54,6 +68,16 @@ class Deliverable:
             if len(content) <= _MOST_CHARACTERS
             else f"{content[:_MOST_CHARACTERS]}\n\n… it continues in the file."
         )
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOutput:
+    """A file, or a folder of files, that a task promised and a run keeps."""
+
+    task: str
+    name: str
+    """Its name in `files.out`."""
+    kept: KeptFile
 
 
 def deliverables(run: Run, leaves: tuple[Leaf, ...]) -> list[Deliverable]:
@@ -99,6 +123,52 @@ def short_text(outcome: Outcome) -> str:
         return one_line(outcome.skipped_by, 300)
     summary = outcome.result.get("summary") if isinstance(outcome.result, dict) else None
     return " ".join(summary.split())[:300] if isinstance(summary, str) else ""
+
+
+def list_kept(run: Run, task: str | None = None) -> list[KeptOutput]:
+    """List what the tasks of a run promised in `files.out` and left, in document order.
+
+    The copies of a `for_each` task are left out where it has the files of all of them.
+
+    Args:
+        run: The run.
+        task: The path of a task; with it only its files, or those of the tasks in it.
+    """
+    giving = [outcome for outcome in run.tasks if outcome.files]
+    paths = {outcome.id for outcome in giving}
+    if task is not None:
+        giving = [outcome for outcome in giving if f"{outcome.id}/".startswith(f"{task}/")]
+        paths = {outcome.id for outcome in giving}
+    return [
+        KeptOutput(outcome.id, name, kept)
+        for outcome in giving
+        if paths.isdisjoint(outcome.id[:end] for end, char in enumerate(outcome.id) if char == "/")
+        for name, kept in outcome.files.items()
+    ]
+
+
+def file_rows(run: Run) -> list[dict[str, str]]:
+    """Return a row for each file, or folder of files, that a run keeps; the first of them where there are many."""
+    kept = list_kept(run)
+    rows = [
+        {
+            "task": one_line(each.task, _CELL),
+            "name": each.name,
+            "file": one_line(each.kept.name, _CELL)
+            if each.kept.count is None
+            else f"a folder of {each.kept.count:,} files",
+            "size": size_text(each.kept.bytes),
+            "copy it": shlex.join(["genesis", "files", run.run_id, each.task, "-o", "."]),
+        }
+        for each in kept[:_MOST_ROWS]
+    ]
+    if len(kept) > _MOST_ROWS:
+        rows.append(dict.fromkeys(rows[0], "") | {"task": f"… and {len(kept) - _MOST_ROWS:,} more"})
+    return rows
+
+
+def _describe_kept(kept: KeptFile) -> str:
+    return one_line(kept.name, _CELL) if kept.count is None else f"a folder of {kept.count:,} files"
 
 
 def work_orders(orders: list[Deliverable]) -> str:

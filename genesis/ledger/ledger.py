@@ -15,6 +15,7 @@ genesis/<run id>/suspended.json       whether workers are to begin no leaf for n
 genesis/<run id>/state.json           the run's last known state
 genesis/<run id>/moments.json         what happened besides the leaves' outcomes; written when the run ends
 genesis/<run id>/files/…              what agents leave: briefs, logs
+genesis/<run id>/blobs/3f/3f9a…       a part of a file that a task hands on, under the SHA-256 of its content
 genesis/<run id>/.reserve             space for the last records of a run whose disk is full
 ```
 A record that is missing, cut off or not of this leaf counts as not written: the leaf runs again.
@@ -23,6 +24,7 @@ A record that is missing, cut off or not of this leaf counts as not written: the
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -236,6 +238,40 @@ class Ledger:
         record = await self._read_record(_wait_name(leaf), leaf)
         return None if record is None else record.started_at
 
+    async def put_blob(self, content: bytes) -> str:
+        """Keep a content under its SHA-256, once; one that is there and is damaged is replaced.
+
+        Raises:
+            ResourceError: The machine does not take it.
+            ServiceError: The storage does not.
+        """
+        digest = await asyncio.to_thread(_hash, content)
+        if not await self._put(_blob_name(digest), content, once=True) and await self._read_blob(digest) is None:
+            await self._put(_blob_name(digest), content)
+        return digest
+
+    async def blob(self, digest: str) -> bytes:
+        """Read a content by its SHA-256, and verify it.
+
+        Raises:
+            TaskError: It is not in the storage, or was changed there.
+        """
+        content = await self._read_blob(digest)
+        if content is None:
+            raise TaskError(
+                f"a part of a file is missing in {self.where(_blob_name(digest))}, or was changed there",
+                hint=f"resume the run, which does again what the file came from: genesis resume {self.run_id}",
+                code="GEN-TASK-FILE-LOST",
+                data={"digest": digest},
+            )
+        return content
+
+    async def _read_blob(self, digest: str) -> bytes | None:
+        content = await self.store.read(self._name(_blob_name(digest)))
+        if content is None or await asyncio.to_thread(_hash, content) != digest:
+            return None
+        return content
+
     async def _large_result_aside(self, name: str, outcome: Outcome) -> Outcome:
         result = json.dumps(outcome.result, ensure_ascii=False, separators=(",", ":"))
         if len(result) <= self._inline_bytes:
@@ -411,27 +447,53 @@ class Ledger:
     async def _write(self, name: str, value: Any) -> None:
         await self._put(name, json.dumps(encodable(value), ensure_ascii=True, indent=1).encode("ascii"))
 
-    async def _put(self, name: str, data: bytes) -> None:
+    async def _put(self, name: str, data: bytes, *, once: bool = False) -> bool:
         """Write, if need be in the place of the reserve, or once what is short or away is there again.
+
+        Args:
+            name: What, in the run's folder.
+            data: Its content.
+            once: Only where there is none yet, and not in the place of the reserve, which is for records.
+
+        Returns:
+            Whether it was written.
 
         Raises:
             ResourceError: The machine does not take it. It is not to be repeated: the work would be done twice.
             ServiceError: The storage does not; neither is this.
         """
-        for pause_s in (*_PAUSES_S, None):
+        pauses = iter(_PAUSES_S)
+        while True:
             try:
+                if once:
+                    return await self.store.create(self._name(name), data)
                 await self.store.write(self._name(name), data)
             except (ResourceError, ServiceError) as error:
                 error.data["retry"] = False
                 passes = isinstance(error, ServiceError) or error.code == "GEN-RESOURCE-SHORT"
-                if isinstance(error, ResourceError) and error.data.get("errno") in _NO_SPACE and self.reserve.drop():
-                    self.full = error
-                elif passes and pause_s is not None:
+                if once or not self._make_room(error):
+                    if not passes or (pause_s := next(pauses, None)) is None:
+                        raise
                     await asyncio.sleep(pause_s)
-                else:
-                    raise
             else:
-                return
+                return True
+
+    def _make_room(self, error: ResourceError | ServiceError) -> bool:
+        """Give up the reserve where the disk is full; return whether a write may find space now."""
+        if not isinstance(error, ResourceError) or error.data.get("errno") not in _NO_SPACE:
+            return False
+        if not self.reserve.drop():
+            return False
+        self.full = error
+        return True
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _blob_name(digest: str) -> str:
+    return f"blobs/{digest[:2]}/{digest}"
 
 
 def _amendment_name(number: int) -> str:

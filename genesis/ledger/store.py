@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import secrets
@@ -17,6 +18,8 @@ __all__ = ["ROOT", "BlockStore", "FolderStore", "LedgerStore", "is_run_id", "lis
 
 ROOT = "genesis"
 """Folder of all runs in a store."""
+_LARGE = 1_000_000
+"""Bytes of a content that takes a disk longer than the event loop may be held up."""
 _RUN_ID = re.compile(r"[\w\-][\w.\-]{0,119}")
 
 
@@ -45,19 +48,21 @@ class LedgerStore(Protocol):
 
 
 class FolderStore:
-    """A local folder. Its calls are short system calls, so they are made in place and not in a thread."""
+    """A local folder. Its calls are short system calls, made in place; for large contents they are made in a thread."""
 
     def __init__(self, root: Path):
         self.root = root
 
     async def read(self, name: str) -> bytes | None:
         """Return the content, or None where there is none."""
+        path = self.root / name
         try:
-            return (self.root / name).read_bytes()
+            is_large = path.stat().st_size > _LARGE
+            return await asyncio.to_thread(path.read_bytes) if is_large else path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise _make_unreadable_error(self.root / name, error) from error
+            raise _make_unreadable_error(path, error) from error
 
     async def write(self, name: str, data: bytes) -> None:
         """Write the content atomically."""
@@ -67,9 +72,17 @@ class FolderStore:
 
     async def create(self, name: str, data: bytes) -> bool:
         """Write the content where there is none yet, atomically, and say whether it was written."""
+        path = self.root / name
+        if path.exists():
+            return False
+        if len(data) > _LARGE:
+            return await asyncio.to_thread(self._create, path, data)
+        return self._create(path, data)
+
+    @staticmethod
+    def _create(path: Path, data: bytes) -> bool:
         from genesis.document import write_atomic  # noqa: PLC0415
 
-        path = self.root / name
         whole = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         write_atomic(whole, data, durable=True)
         try:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from genesis.model.amendment import Amendment
     from genesis.model.base import Model
+    from genesis.model.files import FileSource, KeptFile
     from genesis.model.plan import Budget, Plan, PlannerLevel, RoutedPlan, Selection
     from genesis.model.plan_parameter import PlanParameter
     from genesis.model.plan_schedule import Notification, PlanSchedule
@@ -70,8 +71,10 @@ _HOMES = {
     "Estimate": "genesis.model.task",
     "ExecutorSpec": "genesis.model.agent",
     "ExpandedTask": "genesis.model.task",
+    "FileSource": "genesis.model.files",
     "Handover": "genesis.model.run",
     "HttpSpec": "genesis.model.agent",
+    "KeptFile": "genesis.model.files",
     "Leaf": "genesis.model.program",
     "LlmSpec": "genesis.model.agent",
     "Model": "genesis.model.base",
@@ -131,8 +134,10 @@ __all__ = [
     "Estimate",
     "ExecutorSpec",
     "ExpandedTask",
+    "FileSource",
     "Handover",
     "HttpSpec",
+    "KeptFile",
     "Leaf",
     "LlmSpec",
     "Model",

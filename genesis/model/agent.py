@@ -13,6 +13,7 @@ from genesis.model.sandbox import Sandbox, SandboxRules
 from genesis.model.scalars import plain_value
 
 __all__ = [
+    "WITH_FOLDER",
     "AgentCost",
     "AgentProfile",
     "AgentRate",
@@ -149,6 +150,8 @@ ExecutorSpec = Annotated[
     | RehearsalSpec,
     Field(discriminator="kind"),
 ]
+WITH_FOLDER = frozenset({"command", "python", "plugin", "rehearsal"})
+"""Kinds of executors that work in the folder of a task, or invent its files."""
 
 
 _ORCHESTRATORS = "genesis"

@@ -8,6 +8,7 @@ from pydantic import JsonValue, SkipValidation
 
 from genesis.model.agent import AgentProfile, Registry
 from genesis.model.base import Model, TextMap, Usd
+from genesis.model.files import FileSource
 from genesis.model.plan import Budget, RoutedPlan
 from genesis.model.resources import Resources
 from genesis.model.runs_in import RunsIn
@@ -75,7 +76,7 @@ class Leaf(Model):
     literal_inputs: tuple[str, ...] = ()
     """Names of inputs without references."""
     sources: dict[str, int] = {}
-    """For each `{task.key}` in `inputs` and `env`, as written there, the leaf that produces it."""
+    """For each `{task.key}` in `inputs`, `env` and `files`, as written there, the leaf that produces it."""
     keys: dict[str, str] = {}
     """The key of each reference that is not what comes after its last dot: keys may hold dots."""
     escaped: tuple[str, ...] = ()
@@ -124,6 +125,10 @@ class Leaf(Model):
     """For one whose list is known only while the plan runs: that list, as it is written."""
     in_copies: tuple[str, ...] = ()
     """The copies that it is a part of and that `max_parallel` limits, by path; the task's is what comes before `/`."""
+    files_in: dict[str, FileSource] = {}
+    """By path in its folder, the files of other leaves that are there when it starts."""
+    files_out: dict[str, str] = {}
+    """By name, the path or the glob of what is kept of its folder when it has ended."""
     resources: Resources | None = None
     """What it needs of its agent while it runs."""
     mutex: str | None = None
@@ -134,6 +139,11 @@ class Leaf(Model):
     """What it waits for, as it is written. It has no agent."""
     runs_in: RunsIn | None = None
     """The environment of its command or Python function."""
+
+    @property
+    def has_files(self) -> bool:
+        """Whether it works in a folder of its own, with files that come from leaves or are kept."""
+        return bool(self.files_in or self.files_out)
 
     @property
     def runs_apart(self) -> bool:

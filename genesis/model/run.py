@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, JsonValue
 
 from genesis.model.base import Model, Seconds, Usd
+from genesis.model.files import KeptFile
 from genesis.model.plan import PlannerLevel
 from genesis.model.report import Diagnostic
 from genesis.model.scalars import plain_value
@@ -139,6 +140,8 @@ class Outcome(Model):
     """The condition or rule of the plan that skipped it, for example `when: {a.n} > 3`; that is no failure."""
     failure_allowed: bool = Field(default=False, exclude_if=lambda value: not value)
     """Whether it did not complete, and the plan allows that."""
+    files: dict[str, KeptFile] = Field(default={}, exclude_if=lambda value: not value)
+    """What it promised in `files.out`, by name."""
 
     @property
     def spent_usd(self) -> Decimal:

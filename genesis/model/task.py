@@ -19,6 +19,7 @@ from pydantic import (
 
 from genesis.model.base import Fraction, JsonMap, Model, Name, Seconds, TaskId, Text, TextMap, Usd, empty_map
 from genesis.model.env_name import EnvName
+from genesis.model.files import TaskFiles
 from genesis.model.for_each import ForEach
 from genesis.model.output_schema import OutputSchema
 from genesis.model.plan_reference import PlanReference
@@ -198,6 +199,11 @@ class Task(Model):
     """How many copies may run at once; only with `for_each`."""
     on_failure: Literal["all", "any"] = Field(default="all", exclude_if=lambda value: value == "all")
     """`all`: the task fails if a copy fails; `any`: one copy that succeeds is enough. Only with `for_each`."""
+    files: TaskFiles = Field(
+        default_factory=TaskFiles, exclude_if=lambda value: not value, json_schema_extra={"default": {}}
+    )
+    """`in`: files of other tasks that are in the task's folder when it starts, `{task.files.name}` by path; `out`: by
+    name, files of its folder that are kept when it has ended, as a path or a glob."""
     resources: Resources | None = None
     """Processors, memory, GPUs and tags that its agent must offer while it runs."""
     mutex: Annotated[str, Field(pattern=_MUTEX, max_length=_LONGEST_MUTEX)] | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import JsonValue
 
 from genesis.errors import PlanningError
 from genesis.model import ErrorInfo, Plan, PlannerLevel, Task
+from genesis.model.files import TaskFiles
 from genesis.planning.heuristic import HeuristicPlanner
 from genesis.planning.levels import make_plan
 from genesis.planning.planner import Planner, PlanningContext
@@ -52,8 +54,7 @@ def plan_again(
     """Plan an alternative to a failed task: by a model if there is one, else from the steps it spells out.
 
     The new tasks inherit its inputs, environment variables, `runs_in`, labels, retries, time limit, resources and
-    mutex. The last one
-    produces the task's outputs, after all others.
+    mutex, and the files that it asks for. The last one produces the task's outputs and files, after all others.
 
     Args:
         task: The leaf that failed.
@@ -70,9 +71,7 @@ def plan_again(
     if len(made.tasks) == 1 and not made.tasks[0].subtasks and made.tasks[0].type == task.type:
         raise PlanningError("the only alternative is one task of the same type")
     given = task.model_copy(update=rename_references(task, references.get, moved=True))
-    return ReplanProposal(
-        _delivering(_inherit_inputs(made.tasks, given), task.outputs), made.planner, made.planner_note
-    )
+    return ReplanProposal(_delivering(_inherit_inputs(made.tasks, given), task), made.planner, made.planner_note)
 
 
 def _inherit_inputs(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
@@ -87,6 +86,7 @@ def _inherit_inputs(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
                 "labels": {**given.labels, **task.labels},
                 "env": {**given.env, **task.env},
                 "runs_in": given.runs_in,
+                "files": _join_files(given.files, task.files, "in"),
                 "timeout_s": given.timeout_s,
                 "cache": given.cache,
                 "retry": given.retry,
@@ -103,18 +103,28 @@ def _keep_literal_inputs(given: Task, task: Task) -> list[str]:
     return [name for name in given.literal_inputs if name not in task.inputs]
 
 
-def _delivering(tasks: tuple[Task, ...], outputs: _Outputs) -> tuple[Task, ...]:
-    """Let the last task promise these outputs, and come after all that nothing else comes after."""
-    if not outputs:
+def _join_files(given: TaskFiles, own: TaskFiles, part: Literal["in", "out"]) -> TaskFiles:
+    """Return the files of a new task with those of one part of the failed task's; its own take precedence."""
+    joined = {**given.get(part, {}), **own.get(part, {})}
+    files: TaskFiles = {**own}
+    if joined:
+        files[part] = joined
+    return files
+
+
+def _delivering(tasks: tuple[Task, ...], given: Task) -> tuple[Task, ...]:
+    """Let the last task promise the outputs and files of a task, and come after all that nothing else comes after."""
+    if not given.outputs and not given.files.get("out"):
         return tasks
     *others, last = tasks
     waited_for = {name for task in tasks for name in task.depends_on}
     loose = [task.id for task in others if task.id not in waited_for]
     update: dict[str, object] = {"depends_on": tuple(dict.fromkeys((*last.depends_on, *loose)))}
     if last.subtasks:
-        update["subtasks"] = _delivering(last.subtasks, outputs)
+        update["subtasks"] = _delivering(last.subtasks, given)
     else:
-        update["outputs"] = _join_outputs(last.outputs, outputs)
+        update["outputs"] = _join_outputs(last.outputs, given.outputs)
+        update["files"] = _join_files(given.files, last.files, "out")
     return (*others, last.model_copy(update=update))
 
 

@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 
 from genesis.report.graph_layout import BOX_HEIGHT, BOX_WIDTH, curve
 from genesis.report.limits import CELL_CHARACTERS
-from genesis.text import duration, money, one_line, rehearsal, visible
+from genesis.text import duration, money, one_line, rehearsal, size_text, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -98,6 +98,7 @@ def _environment(is_markdown: bool) -> Environment:
         "money": money,
         "number": _number,
         "one_space": _one_space,
+        "size": size_text,
         "percent": percent,
         "px": _px,
         "rehearsal": rehearsal,

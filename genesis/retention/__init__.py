@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from genesis.ledger import LedgerStore, open_store
 from genesis.retention.files import purge_cache, purge_logs
-from genesis.retention.report import Amount, KeptItem, Purge, PurgeKind, Purging, before_days, size_text
+from genesis.retention.report import Amount, KeptItem, Purge, PurgeKind, Purging, before_days
 from genesis.retention.runs import purge_files, purge_runs
 from genesis.settings import Settings
 
-__all__ = ["Amount", "KeptItem", "Purge", "PurgeKind", "Purging", "before_days", "purge_storage", "size_text"]
+__all__ = ["Amount", "KeptItem", "Purge", "PurgeKind", "Purging", "before_days", "purge_storage"]
 
 
 async def purge_storage(settings: Settings, purging: Purging, store: LedgerStore | None = None) -> None:

@@ -8,14 +8,13 @@ from typing import Literal, get_args
 
 from genesis.errors import UsageError
 from genesis.model.base import Model
+from genesis.text import size_text
 
-__all__ = ["Amount", "KeptItem", "Purge", "PurgeKind", "Purging", "before_days", "size_text"]
+__all__ = ["Amount", "KeptItem", "Purge", "PurgeKind", "Purging", "before_days"]
 
 PurgeKind = Literal["runs", "files", "cache", "logs", "leftovers", "flow_runs"]
 """Ledgers with all that is in them; what agents left where ledgers are elsewhere; results for other runs; log files
 that were put aside; what an interrupted purge left; Prefect's flow runs."""
-_STEP = 1024
-"""Factor between two units of size."""
 _MOST_DAYS = 36_500
 """A hundred years, which timedelta can still subtract from today."""
 
@@ -139,16 +138,6 @@ def before_days(days: float, now: datetime | None = None) -> datetime:
     if not 0 <= days <= _MOST_DAYS:  # false for what is no number, too
         raise UsageError(f"{days:,.0f} days is no age to keep things for", hint=f"give 0 to {_MOST_DAYS:,} days")
     return (now or datetime.now(UTC)) - timedelta(days=days)
-
-
-def size_text(size: int) -> str:
-    """Return a number of bytes for a reader, for example `12.3 MB`."""
-    value, unit = float(size), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if value < _STEP:
-            break
-        value, unit = value / _STEP, larger
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def _format_kind(kind: PurgeKind, count: int) -> str:

@@ -1,4 +1,4 @@
-"""Find the task that produces each reference in the inputs, and in `for_each`."""
+"""Find the task that produces each reference in the inputs, in `files`, and in `for_each`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from genesis.model import ExpandedTask, Plan, TaskCopy
-from genesis.structure.for_each import ITEM, Scope, is_item_name, list_for_each_names, promises
+from genesis.structure.for_each import ITEM, Scope, is_item_name, list_for_each_names, promises, promises_file
 from genesis.structure.outline import Node, Outline
 from genesis.structure.plan_values import value_names
-from genesis.structure.references import WHOLE_RESULT, is_name, referring, splits, tokens
+from genesis.structure.references import (
+    WHOLE_RESULT,
+    file_references,
+    is_name,
+    referring,
+    split_file_reference,
+    splits,
+    tokens,
+)
 
-__all__ = ["DataFlow", "Missing", "ReferenceMeaning", "dataflow", "find_meaning", "find_scope"]
+__all__ = ["DataFlow", "FileOrigin", "Missing", "ReferenceMeaning", "dataflow", "find_meaning", "find_scope"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,13 @@ class ReferenceMeaning(NamedTuple):
     """Why there is no producer."""
 
 
+class FileOrigin(NamedTuple):
+    """The leaf that a file in `files.in` is of, and its name there."""
+
+    producer: int
+    output: str
+
+
 @dataclass(frozen=True, slots=True)
 class DataFlow:
     """The producers of all references."""
@@ -56,6 +71,10 @@ class DataFlow:
     """For each leaf that has any: the names in braces that are neither variables nor results, and so are text."""
     items: dict[int, dict[str, JsonValue]] = field(default_factory=dict)
     """For each leaf of a copy that uses any: `item`, `item.key` and `index` as written → value."""
+    files: dict[int, dict[str, FileOrigin]] = field(default_factory=dict)
+    """For each leaf that asks for any: path in its folder → the file. `sources` has the references, too."""
+    missing_files: tuple[Missing, ...] = ()
+    """References in `files.in` that name no file."""
 
     def edges(self) -> dict[int, tuple[int, ...]]:
         """Return the order that the references imply: leaf → leaves that come before it."""
@@ -66,6 +85,7 @@ def dataflow(plan: Plan, outline: Outline) -> DataFlow:
     """Find the producer of each reference in the inputs of the leaves. Braces around other names are text."""
     flow = DataFlow({}, ())
     missing: list[Missing] = []
+    missing_files: list[Missing] = []
     variables = value_names(plan)
     for node in outline.nodes:
         task = node.task
@@ -75,7 +95,18 @@ def dataflow(plan: Plan, outline: Outline) -> DataFlow:
                 continue
         if (task.inputs or task.env or task.wait_for) and not node.children:
             _read_names(variables, outline, node, flow, missing)
-    return DataFlow(flow.sources, tuple(missing), flow.keys, flow.escaped, flow.unknown, flow.items)
+        if task.files and not node.children:
+            _find_files(outline, node, flow, missing_files)
+    return DataFlow(
+        flow.sources,
+        tuple(missing),
+        flow.keys,
+        flow.escaped,
+        flow.unknown,
+        flow.items,
+        flow.files,
+        tuple(missing_files),
+    )
 
 
 def _find_lists(
@@ -134,6 +165,44 @@ def _find_item(outline: Outline, node: Node, name: str, flow: DataFlow, missing:
             flow.items.setdefault(node.index, {})[name] = scope.lookup(name)
         except ValueError as error:
             missing.append(Missing(node.index, name, ITEM, name.partition(".")[2], str(error)))
+
+
+def _find_files(outline: Outline, node: Node, flow: DataFlow, missing: list[Missing]) -> None:
+    """Add to the data flow the leaf that each file is of which a leaf asks for."""
+    for path, reference in file_references(node.task).items():
+        parts = split_file_reference(reference)
+        if parts is None:
+            missing.append(Missing(node.index, reference, "", "", "a file is written as {task.files.name}"))
+            continue
+        producer = _file_producer(outline, node, *parts)
+        if isinstance(producer, str):
+            missing.append(Missing(node.index, reference, *parts, producer))
+            continue
+        flow.files.setdefault(node.index, {})[path] = FileOrigin(producer, parts[1])
+        flow.sources.setdefault(node.index, {})[reference] = producer
+        flow.keys.setdefault(node.index, {})[reference] = f"files.{parts[1]}"
+
+
+def _file_producer(outline: Outline, node: Node, task: str, name: str) -> int | str:
+    """Find the leaf that promises a file, or the reason why there is none."""
+    target = outline.resolve(node, task)
+    if target is None:
+        return f"there is no task {task!r}"
+    if target == node.index:
+        return "a task cannot use its own file"
+    around = _for_each_around(outline, node, target)
+    if around is not None:
+        return f"task {task!r} runs once for each value of {around!r}; that one has them: {{{around}.files.{name}}}"
+    found = outline.nodes[target]
+    is_composite = found.children and found.task.for_each is None
+    leaves = _leaves_under(outline, target) if is_composite else [target]
+    promising = [leaf for leaf in leaves if promises_file(outline.nodes[leaf].task, name)]
+    if len(promising) == 1:
+        return promising[0]
+    if promising:
+        paths = ", ".join(outline.nodes[leaf].path for leaf in promising[:3])
+        return f"several tasks in {task!r} promise the file {name!r} ({paths}); name one by its path"
+    return f"task {task!r} does not promise the file {name!r}"
 
 
 def find_scope(outline: Outline, index: int) -> Scope | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from genesis.model import Plan
-from genesis.structure.dataflow import dataflow
+from genesis.structure.dataflow import DataFlow, dataflow
 from genesis.structure.outline import Node, Outline, outline
-from genesis.structure.references import WHOLE_RESULT, split
+from genesis.structure.references import WHOLE_RESULT
 
 __all__ = ["list_edges"]
 
@@ -17,27 +17,28 @@ def list_edges(plan: Plan) -> dict[str, tuple[str, ...]]:
     that are used: `lint (findings)`. A plan with faults has the edges that can be found.
     """
     tree = outline(plan)
-    sources = dataflow(plan, tree).sources
+    flow = dataflow(plan, tree)
     found: dict[str, tuple[str, ...]] = {}
     for node in tree.nodes:
-        used = _find_used_keys(tree, node, sources.get(node.index, {}))
+        used = _find_used_keys(tree, node, flow)
         referred = [f"{name} ({', '.join(keys)})" if keys else name for name, keys in used.items()]
         if names := [*node.task.depends_on, *referred]:
             found.setdefault(node.path, tuple(dict.fromkeys(names)))
     return found
 
 
-def _find_used_keys(tree: Outline, node: Node, sources: dict[str, int]) -> dict[str, list[str]]:
+def _find_used_keys(tree: Outline, node: Node, flow: DataFlow) -> dict[str, list[str]]:
     """Return the tasks that only references name, with the keys that are used of each."""
     before = set(tree.before[node.index])
     used: dict[str, list[str]] = {}
-    for reference, source in sources.items():
-        parts = split(reference)
-        if parts is None or before & _with_ancestors(tree, source):
+    with_dots = flow.keys.get(node.index, {})
+    for reference, source in flow.sources.get(node.index, {}).items():
+        key = with_dots.get(reference) or reference.rpartition(".")[2]
+        if before & _with_ancestors(tree, source):
             continue
-        keys = used.setdefault(parts[0], [])
-        if parts[1] != WHOLE_RESULT:
-            keys.append(parts[1])
+        keys = used.setdefault(reference.removesuffix(f".{key}"), [])
+        if key != WHOLE_RESULT:
+            keys.append(key)
     return used
 
 

@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ __all__ = [
     "list_for_each_names",
     "parse_variable",
     "promises",
+    "promises_file",
     "put_in_items",
     "written_lists",
 ]
@@ -210,12 +211,22 @@ def promises(task: Task, key: str) -> bool:
     """Whether a `for_each` task has a list for a key: that of whole results, or of what one leaf of it promises."""
     if key == WHOLE_RESULT:
         return True
-    waiting, found = [task.template if isinstance(task, ExpandedTask) else task], 0
+    return sum(key in leaf.outputs for leaf in _list_written_leaves(task)) == 1
+
+
+def promises_file(task: Task, name: str) -> bool:
+    """Whether a leaf promises a file of this name, or one leaf of a `for_each` task does, once for each copy."""
+    return sum(name in leaf.files.get("out", {}) for leaf in _list_written_leaves(task)) == 1
+
+
+def _list_written_leaves(task: Task) -> Iterator[Task]:
+    """List the leaves of a task; those of a `for_each` task as they are written, once for all copies."""
+    waiting = [task.template if isinstance(task, ExpandedTask) else task]
     while waiting:
         each = waiting.pop()
         waiting += each.subtasks
-        found += not each.subtasks and key in each.outputs
-    return found == 1
+        if not each.subtasks:
+            yield each
 
 
 def _kind(value: JsonValue) -> str:

@@ -90,6 +90,9 @@ def _inputs(shape: Shape) -> Iterator[Problem]:
     for each in shape.flow.missing:
         path = shape.outline.nodes[each.node].path
         yield Problem("GEN-INPUT-MISSING", f"{path!r} needs {{{each.reference}}}: {each.reason}", path)
+    for each in shape.flow.missing_files:
+        path = shape.outline.nodes[each.node].path
+        yield Problem("GEN-FILE-UNKNOWN", f"{path!r} needs the file {{{each.reference}}}: {each.reason}", path)
 
 
 def _order(shape: Shape) -> Iterator[Problem]:

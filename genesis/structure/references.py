@@ -27,6 +27,7 @@ __all__ = [
     "copy_json",
     "describe_wait",
     "escape_text",
+    "file_references",
     "fill",
     "fill_text",
     "fillable",
@@ -37,6 +38,7 @@ __all__ = [
     "rename_references",
     "replace_references",
     "split",
+    "split_file_reference",
     "splits",
     "tokens",
 ]
@@ -48,6 +50,8 @@ _TOKEN = re.compile(r"(?<!\{)(\{++)([^{}]++)(\}++)")
 """A text in braces, with all braces directly around it. Which of these are references depends on the plan."""
 _PATH = re.compile(r"[^\s\"'`(),:;=\[\]<>|&]{1,1200}")
 """As much of a token as may be a task's path."""
+_FILES = ".files."
+"""What stands between a task and the name of its file."""
 _SEPARATORS = re.compile(r"[./]")
 _MARKS = frozenset({"Mn", "Mc", "Me", "Pc"})
 _JOINERS = "\u200c\u200d"
@@ -103,6 +107,17 @@ def splits(reference: str) -> Iterator[tuple[str, str]]:
     while (end := reference.rfind(".", 0, end)) > 0:
         if end + 1 < len(reference):
             yield reference[:end], reference[end + 1 :]
+
+
+def file_references(task: Task) -> dict[str, str]:
+    """Return the references in `files.in` of a task, without their braces, by path in its folder."""
+    return {path: text[1:-1] for path, text in task.files.get("in", {}).items()}
+
+
+def split_file_reference(reference: str) -> tuple[str, str] | None:
+    """Split `task.files.name` into the task's name and that of its file; None where it has another form."""
+    task, found, name = reference.rpartition(_FILES)
+    return (task, name) if found and task and name else None
 
 
 def fillable(task: Task) -> dict[str, JsonValue]:
@@ -178,11 +193,11 @@ def copy_json(value: JsonValue) -> JsonValue:
 
 
 def rename_references(task: Task, rename: Rename, *, moved: bool = False) -> dict[str, Any]:
-    """Change references in the inputs, the environment and the `wait_for` of a task, and return these fields.
+    """Change references in the inputs, the environment, the files and the `wait_for` of a task; return these fields.
 
     Args:
         task: Its literal inputs stay as they are.
-        rename: Gives the new name of a reference.
+        rename: Gives the new name of a reference. One to a file is asked for as it is written, then as `task.name`.
         moved: Whether the old names are unknown from now on: then doubled braces around them are halved, which keeps
             the text that they stand for.
     """
@@ -195,7 +210,25 @@ def rename_references(task: Task, rename: Rename, *, moved: bool = False) -> dic
         braces = 2 * pairs + 1 if is_reference else pairs
         return _around(match, f"{'{' * braces}{better if is_reference else match[2]}{'}' * braces}")
 
-    return _change_references(task, one)
+    changed = _change_references(task, one)
+    files_in = task.files.get("in")
+    if not files_in:
+        return changed
+    renamed = {path: _rename_file(text, rename) for path, text in files_in.items()}
+    return {**changed, "files": {**task.files, "in": renamed}}
+
+
+def _rename_file(text: str, rename: Rename) -> str:
+    """Change the task in a reference to a file; its name stays."""
+    parts = split_file_reference(text[1:-1])
+    if parts is None:
+        return text
+    if (whole := rename(text[1:-1])) is not None:
+        return f"{{{whole}}}"
+    short = rename(f"{parts[0]}.{parts[1]}")
+    if short is None or not short.endswith(f".{parts[1]}"):
+        return text
+    return f"{{{short.removesuffix(parts[1])}files.{parts[1]}}}"
 
 
 def move_names(value: JsonValue, rename: Rename, was: Callable[[str], bool], will_be: Callable[[str], bool]) -> Any:
@@ -223,7 +256,7 @@ def move_names(value: JsonValue, rename: Rename, was: Callable[[str], bool], wil
 
 
 def as_text(task: Task, names: Callable[[str], bool]) -> dict[str, Any]:
-    """Write references in a task so that they stand for their own characters, and return the fields that have any."""
+    """Write references in inputs and `env` so that they stand for their own characters; return these fields."""
 
     def one(match: re.Match[str]) -> str:
         return match[0] if _braces(match) % 2 == 0 else _double_braces(match, names)

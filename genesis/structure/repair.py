@@ -8,14 +8,14 @@ left as it is, and repairing twice is repairing once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from genesis.model import Plan
+from genesis.model import Plan, Task
 from genesis.settings import Limits
 from genesis.structure.changes import Changes, Repair
-from genesis.structure.dataflow import Missing, dataflow
+from genesis.structure.dataflow import DataFlow, Missing, dataflow
 from genesis.structure.feedback_arcs import Edge, feedback_edges
 from genesis.structure.outline import Node, Outline, outline
 from genesis.structure.references import WHOLE_RESULT, as_text, rename_references
@@ -212,7 +212,8 @@ def _with_known_references(plan: Plan, repairs: list[Repair]) -> Plan:
     """
     view = outline(plan)
     faults: dict[int, dict[str, str | None]] = {}
-    for missing in dataflow(plan, view).missing:
+    flow = dataflow(plan, view)
+    for missing in flow.missing:
         node = view.nodes[missing.node]
         better = _whole_result(view, node, missing)
         faults.setdefault(missing.node, {})[missing.reference] = better
@@ -221,13 +222,35 @@ def _with_known_references(plan: Plan, repairs: list[Repair]) -> Plan:
         else:
             text = f"{{{missing.reference}}} in {node.path!r} became plain text: {missing.reason}"
         repairs.append(Repair("GEN-REPAIR-REFERENCE", node.path, text))
-    changes = Changes()
+    changes = _without_unknown_files(view, flow, repairs)
     for index, names in faults.items():
         task = view.nodes[index].task
+        files = changes.updates.get(index, {})
+        task = task.model_copy(update=files) if files else task
         texts = {name for name, better in names.items() if better is None}
         plain = task.model_copy(update=as_text(task, texts.__contains__))
         changes.set(index, **rename_references(plain, names.get))
     return changes.apply(plan, view)
+
+
+def _without_unknown_files(view: Outline, flow: DataFlow, repairs: list[Repair]) -> Changes:
+    """Drop what tasks ask for in `files.in` and no task promises."""
+    changes = Changes()
+    unknown: dict[int, set[str]] = {}
+    for missing in flow.missing_files:
+        path = view.nodes[missing.node].path
+        unknown.setdefault(missing.node, set()).add(missing.reference)
+        text = f"{path!r} does not get the file {{{missing.reference}}}: {missing.reason}"
+        repairs.append(Repair("GEN-REPAIR-REFERENCE", path, text))
+    for index, names in unknown.items():
+        changes.set(index, files=_drop_files(view.nodes[index].task, names))
+    return changes
+
+
+def _drop_files(task: Task, names: Container[str]) -> dict[str, object]:
+    """Return the `files` of a task without those that it asks for by these references."""
+    kept = {path: text for path, text in task.files.get("in", {}).items() if text[1:-1] not in names}
+    return {name: value for name, value in {**task.files, "in": kept}.items() if value}
 
 
 def _whole_result(view: Outline, node: Node, missing: Missing) -> str | None:
@@ -288,8 +311,12 @@ def _cut(
         changes.set(target.index, depends_on=kept)
     used = {name for name, producer in sources.get(target.index, {}).items() if producer == source.index}
     if used:
-        task = target.task.model_copy(update={name: earlier[name] for name in ("inputs", "env") if name in earlier})
+        task = target.task.model_copy(
+            update={name: earlier[name] for name in ("inputs", "env", "files") if name in earlier}
+        )
         changes.set(target.index, **as_text(task, used.__contains__))
+        if task.files:
+            changes.set(target.index, files=_drop_files(task, used))
     repairs.append(
         Repair("GEN-REPAIR-CYCLE", target.path, f"{target.path!r} no longer waits for {source.path!r}: it was a cycle")
     )

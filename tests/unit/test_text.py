@@ -2,7 +2,7 @@
 
 import pytest
 
-from genesis.text import cells, fit_line, one_line, visible
+from genesis.text import cells, fit_line, one_line, size_text, visible
 
 
 def test_lines_and_tabs_become_single_spaces():
@@ -55,3 +55,11 @@ def test_wide_characters_take_two_cells():
 def test_a_line_is_shortened_to_its_room(text, shown):
     assert fit_line(text, 6) == shown
     assert cells(fit_line(text, 6)) <= 6
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 kB"), (12_897_485, "12.3 MB"), (1024**6, "1048576.0 TB")],
+)
+def test_sizes_are_for_readers(size, text):
+    assert size_text(size) == text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from genesis.structure import Node, can_hold
+from genesis.structure import Node, can_hold, file_references
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
 
@@ -104,8 +104,8 @@ def rule_without_tasks(facts: PlanFacts) -> Iterator[CheckFinding]:
 @check(
     "GEN-INPUT-NULL",
     "warning",
-    finds="an input with a result of a task that may have failed or not have run: it is null then",
-    remedy="let the task handle null, or run it only if the other has succeeded",
+    finds="an input or a file from a task that may have failed or not have run: it is null or not there then",
+    remedy="let the task handle that, or run it only if the other has succeeded",
 )
 def input_null(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find references to results that may be missing while the plan continues."""
@@ -115,9 +115,11 @@ def input_null(facts: PlanFacts) -> Iterator[CheckFinding]:
         for reference, producer in found.items():
             if why := _why_null(facts, node, producer):
                 own, other = facts.path(node), facts.path(producer)
+                is_file = reference in file_references(facts.outline.nodes[node].task).values()
                 yield CheckFinding(
                     node,
-                    f"task {own!r} uses {{{reference}}}, which is null if {other!r} fails: {why}",
+                    f"task {own!r} uses {{{reference}}}, which is {'not there' if is_file else 'null'} "
+                    f"if {other!r} fails: {why}",
                     evidence={"reference": reference, "producer": other},
                 )
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from genesis.ledger import BlockStore
-from genesis.ledger.cache import ResultCache
+from genesis.ledger import BlockStore, Ledger
+from genesis.ledger.cache import CachedResult, ResultCache
 from genesis.testing import a_program, a_task
 
 
 def _keep(yard, make_old, key: str, *, days: float, ttl_days: float) -> Path:
     leaf = a_program(a_task("a", cache={"ttl_s": ttl_days * 86_400})).leaves[0]
     at = datetime.now(UTC) - timedelta(days=days)
-    asyncio.run(ResultCache(yard.store).put(leaf, key, {"x": 1}, at))
+    asyncio.run(ResultCache(Ledger(yard.store, "r1")).put(leaf, key, CachedResult({"x": 1}, {}), at))
     return make_old(yard.store.root / "genesis-cache" / key[:2] / f"{key}.json", days)
 
 
@@ -48,7 +48,7 @@ def test_an_entry_of_an_earlier_version_can_be_used(yard):
     path = yard.store.root / "genesis-cache" / "aa" / "aa1.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"written_at": now.isoformat(), "result": 7}))
-    assert asyncio.run(ResultCache(yard.store).get(leaf, "aa1", now)) == (7,)
+    assert asyncio.run(ResultCache(Ledger(yard.store, "r1")).get(leaf, "aa1", now)) == (7, {})
 
 
 def test_log_files_that_were_put_aside_go_and_what_is_in_use_stays(yard, make_old):

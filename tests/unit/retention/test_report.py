@@ -6,21 +6,13 @@ import pytest
 
 from genesis.errors import UsageError
 from genesis.flows.retention import housekeeping_markdown
-from genesis.retention import Purging, before_days, size_text
+from genesis.retention import Purging, before_days
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def _purging(*, dry_run: bool = False) -> Purging:
     return Purging(NOW, dry_run=dry_run)
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 kB"), (12_897_485, "12.3 MB"), (1024**6, "1048576.0 TB")],
-)
-def test_sizes_are_for_readers(size, text):
-    assert size_text(size) == text
 
 
 def test_the_message_counts_by_kind_and_says_what_stays():
