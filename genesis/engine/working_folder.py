@@ -188,7 +188,7 @@ async def _keep_output(session: RunContext, leaf: Leaf, folder: Path, name: str,
         total += kept[-1].bytes
         if total > most:
             raise make_size_error(
-                f"the files of {name!r} have more than {total - 1:,} bytes", f"{most:,}", "FILE_BYTES"
+                f"the files of {name!r} have more than {total - 1:,} bytes", f"{most:,}", "GENESIS_LIMITS__FILE_BYTES"
             )
     return await keep_list(session.ledger, kept, name)
 
@@ -196,7 +196,7 @@ async def _keep_output(session: RunContext, leaf: Leaf, folder: Path, name: str,
 def _check_count(session: RunContext, name: str, count: int) -> None:
     most = session.settings.limits.file_count
     if count > most:
-        raise make_size_error(f"{name!r} has {count:,} files", f"{most:,}", "FILE_COUNT")
+        raise make_size_error(f"{name!r} has {count:,} files", f"{most:,}", "GENESIS_LIMITS__FILE_COUNT")
 
 
 def _last(path: str) -> str:

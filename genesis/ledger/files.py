@@ -55,7 +55,9 @@ async def keep_file(ledger: Ledger, path: Path, name: str, *, most_bytes: int) -
     try:
         before = os.fstat(handle)
         if before.st_size > most_bytes:
-            raise make_size_error(f"the file {name!r} has {before.st_size:,} bytes", f"{most_bytes:,}", "FILE_BYTES")
+            raise make_size_error(
+                f"the file {name!r} has {before.st_size:,} bytes", f"{most_bytes:,}", "GENESIS_LIMITS__FILE_BYTES"
+            )
         parts = (ledger.put_blob(part) async for part in _read_parts(handle, before.st_size))
         chunks = tuple([digest async for digest in _in_order(parts)])
         after = os.fstat(handle)
@@ -165,7 +167,7 @@ def make_size_error(what: str, most: str, setting: str) -> TaskError:
     """Make the error of what is larger than a limit."""
     return TaskError(
         f"{what}, and at most {most} are kept",
-        hint=f"keep less, or raise GENESIS_LIMITS__{setting}",
+        hint=f"keep less, or raise {setting}",
         code="GEN-TASK-FILE-SIZE",
     )
 
