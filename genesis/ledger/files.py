@@ -33,6 +33,8 @@ __all__ = ["copy_kept", "is_whole", "keep_content", "keep_file", "keep_list", "l
 
 _CHUNK = 8 * 1024 * 1024
 """Bytes of a part. Larger ones take more memory, smaller ones more calls of a bucket's API."""
+_WRITE = 256 * 1024
+"""Bytes of one call to write: with megabytes, ext4 takes several times as long for memory of that size."""
 _AT_ONCE = 3
 """Parts that are stored, or read in advance, at once: the hash of one takes as long as writing another."""
 _LIST = TypeAdapter(list[KeptFile])
@@ -270,7 +272,7 @@ async def _calls(ledger: Ledger, digests: Iterable[str]) -> AsyncIterator[Corout
 def _write_part(handle: int, part: bytes) -> None:
     view = memoryview(part)
     while view:
-        view = view[os.write(handle, view) :]
+        view = view[os.write(handle, view[:_WRITE]) :]
 
 
 @contextmanager

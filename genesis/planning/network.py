@@ -32,6 +32,7 @@ def refine_tasks(tasks: Sequence[Task], refine: Refinements) -> tuple[Task, ...]
     """Add to each leaf whose type has a refinement its subtasks, and these theirs; a type never refines itself.
 
     A subtask without inputs takes those of the task that it refines, whose references then name tasks by their paths.
+    A task with `files` stays a leaf: which of its parts would have them is not known.
     """
     return _refine_level(tasks, refine, "", frozenset())
 
@@ -44,7 +45,7 @@ def _refine_level(tasks: Sequence[Task], refine: Refinements, prefix: str, insid
         below = f"{prefix}{task.id}/"
         if task.subtasks:
             result.append(task.model_copy(update={"subtasks": _refine_level(task.subtasks, refine, below, inside)}))
-        elif task.type in refine and task.type not in inside:
+        elif task.type in refine and task.type not in inside and not task.files:
             whole = task.model_copy(update=_by_path(task, siblings, prefix))
             parts = tuple(_part(part, whole) for part in refine[task.type])
             children = _refine_level(parts, refine, below, inside | {task.type})

@@ -10,6 +10,7 @@ _NAMES = [
     "chaos",
     "dispatch",
     "durability",
+    "files",
     "fleet",
     "graphs",
     "memory",
