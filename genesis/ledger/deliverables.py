@@ -154,9 +154,7 @@ def file_rows(run: Run) -> list[dict[str, str]]:
         {
             "task": one_line(each.task, _CELL),
             "name": each.name,
-            "file": one_line(each.kept.name, _CELL)
-            if each.kept.count is None
-            else f"a folder of {each.kept.count:,} files",
+            "file": _describe_kept(each.kept),
             "size": size_text(each.kept.bytes),
             "copy it": shlex.join(["genesis", "files", run.run_id, each.task, "-o", "."]),
         }

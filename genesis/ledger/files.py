@@ -35,7 +35,7 @@ _CHUNK = 8 * 1024 * 1024
 """Bytes of a part. Larger ones take more memory, smaller ones more calls of a bucket's API."""
 _WRITE = 256 * 1024
 """Bytes of one call to write: with megabytes, ext4 takes several times as long for memory of that size."""
-_AT_ONCE = 3
+_AT_ONCE = 2
 """Parts that are stored, or read in advance, at once: the hash of one takes as long as writing another."""
 _LIST = TypeAdapter(list[KeptFile])
 

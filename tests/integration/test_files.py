@@ -85,8 +85,7 @@ async def test_a_resume_does_again_what_a_damaged_file_came_from(workbench):
     assert (run.state, second.paths, run.tasks[1].result) == ("completed", ["give", "take"], "rows")
 
 
-def _copying(path, target):
-    code = f"import shutil; shutil.copyfile({path!r}, {target!r})"
+def _python(code):
     return {"kind": "command", "argv": [sys.executable, "-c", code]}
 
 
@@ -100,10 +99,9 @@ async def _work_on(ledger, leaf):
 
 
 async def test_a_file_goes_from_worker_to_worker_through_the_storage_alone(prefect_api, tmp_path, monkeypatch):
-    (tmp_path / "source").write_text("rows")
-    worker = an_agent(
-        executors={"give": _copying(str(tmp_path / "source"), "out.txt"), "take": _copying("in.txt", "copy.txt")}
-    )
+    give = _python("import pathlib; pathlib.Path('out.txt').write_text('rows')")
+    take = _python("import shutil; shutil.copyfile('in.txt', 'copy.txt')")
+    worker = an_agent(executors={"give": give, "take": take})
     program = a_program(
         a_task("give", type="give", files={"out": {"x": "out.txt"}}),
         a_task("take", type="take", files={"in": {"in.txt": "{give.files.x}"}, "out": {"y": "*.txt"}}),

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -346,3 +347,14 @@ async def test_variables_of_the_task_reach_the_program_and_the_agents_file_decid
         "KEY": "agent's",
         "GENESIS_TASK_PATH": "a/b",
     }
+
+
+async def test_a_program_of_a_task_with_files_starts_in_its_folder_unless_the_agent_says_where(tmp_path):
+    code = "import os, json; print(json.dumps([os.getcwd(), os.environ['GENESIS_TASK_FOLDER']]))"
+    folder, elsewhere = tmp_path / "leaf", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    given = replace(work(), folder=folder, has_files=True)
+    assert await value_of(python(code), given) == [str(folder), str(folder)]
+    assert await value_of(python(code, cwd=str(elsewhere)), given) == [str(elsewhere), str(folder)]
+    assert await value_of(python(code), replace(given, has_files=False)) == [str(Path.cwd()), str(folder)]

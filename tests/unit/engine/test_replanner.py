@@ -13,7 +13,7 @@ from genesis.engine.driver import Driver
 from genesis.engine.replanner import Replanner
 from genesis.errors import ServiceError
 from genesis.ledger.control import Control
-from genesis.model import Outcome, Task
+from genesis.model import KeptFile, Outcome, Task
 from genesis.planning.proposal import PROPOSAL
 from genesis.planning.replan import ReplanProposal
 from genesis.testing import a_task, an_agent
@@ -219,6 +219,26 @@ async def test_a_leaf_that_was_planned_again_needs_the_outputs_that_it_promised(
     assert joined.state == ("completed" if code is None else "failed")
     assert (joined.error.code if joined.error else None) == code
     assert "it was planned again: 2 tasks in 'again-1'" in joined.note
+
+
+@pytest.mark.parametrize("left", [True, False])
+async def test_a_leaf_that_was_planned_again_has_the_files_of_what_was_done_instead(make, replanned, left):
+    replanned(*two_steps())
+    program = program_of(a_task("x", files={"out": {"t": "t.txt"}}))
+    leaf, session = program.leaves[0], make(program, replans=1)
+    it = Replanner(session)
+    assert (await it.consider(leaf, broke(leaf), ())).changed
+    files = {"t": KeptFile(name="t.txt", bytes=1, chunks=("aa",)), "own": KeptFile(name="x", bytes=1, chunks=("bb",))}
+    outcomes = {
+        each.index: Outcome(id=each.path, agent="first", state="completed", files=files if left else {})
+        for each in session.program.leaves[1:]
+    }
+    joined = await it.gather_result(session.program.leaves[0], outcomes)
+    if left:
+        assert (joined.state, joined.files) == ("completed", {"t": files["t"]})
+    else:
+        assert (joined.state, joined.error.code) == ("failed", "GEN-TASK-OUTPUTS")
+        assert "files.t" in joined.error.message
 
 
 async def test_the_driver_runs_what_was_added_and_then_the_leaf_is_done(make, replanned):

@@ -174,3 +174,17 @@ def test_a_refinement_needs_what_the_task_that_it_refines_does():
     [refined] = refine_tasks((task("b", type="build", resources={"gpu": 1}),), parts)
     assert refined.resources is None
     assert [part.resources.model_dump(exclude_defaults=True) for part in refined.subtasks] == [{"gpu": 1}, {"cpu": 2}]
+
+
+def test_a_task_with_files_stays_a_leaf():
+    whole = task("do", type="work", files={"out": {"x": "x"}})
+    assert refine_tasks((whole,), {"work": (task("part"),)}) == (whole,)
+
+
+def test_references_to_files_follow_tasks_that_are_nested():
+    takes = task("take", files={"in": {"a": "{give.files.x}"}})
+    group = task("group", subtasks=(task("give", files={"out": {"x": "x"}}), takes))
+    outside = task("after", files={"in": {"a": "{group/give.files.x}"}})
+    nested = nest_tasks((group, outside), "top")
+    assert nested[0].subtasks[1].files == takes.files
+    assert nested[1].files == {"in": {"a": "{top/group/give.files.x}"}}

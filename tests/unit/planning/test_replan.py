@@ -133,3 +133,21 @@ def test_new_tasks_need_what_the_task_did_and_have_its_mutex():
     task = a_task("sum", type="math", resources={"gpu": 1}, mutex="db")
     made = again(task, Model(a_task("one"), a_task("two"))).tasks
     assert [(each.resources, each.mutex) for each in made] == [(task.resources, "db")] * 2
+
+
+def test_new_tasks_get_the_files_of_the_task_and_the_last_promises_its_own():
+    task = a_task("sum", files={"in": {"a.csv": "{up.files.rows}"}, "out": {"total": "total.txt"}})
+    model = Model(
+        a_task("first", files={"in": {"b.csv": "{up.files.rows}"}}), a_task("end", a_task("add"), a_task("show"))
+    )
+    first, end = again(task, model, {"up.files.rows": "deep/up.files.rows"}).tasks
+    assert first.files == {"in": {"a.csv": "{deep/up.files.rows}", "b.csv": "{up.files.rows}"}}
+    assert [part.files for part in end.subtasks] == [
+        {"in": {"a.csv": "{deep/up.files.rows}"}},
+        {"in": {"a.csv": "{deep/up.files.rows}"}, "out": {"total": "total.txt"}},
+    ]
+    assert end.depends_on == ("first",)
+
+
+def test_new_tasks_of_a_task_without_files_have_none():
+    assert all(not task.files for task in again(a_task("sum", description=STEPS)).tasks)
