@@ -275,7 +275,7 @@ def _leave(code: int) -> NoReturn:
 def _show(run: Run, leaves: tuple[Leaf, ...], *, as_json: bool) -> int:
     from genesis.cli.explanation import explanation_view, run_document
     from genesis.cli.render import run_view
-    from genesis.ledger.deliverables import deliverables
+    from genesis.ledger.deliverables import deliverables, list_kept
     from genesis.report.explain import explain
 
     explanation = explain(run, leaves)
@@ -292,6 +292,8 @@ def _show(run: Run, leaves: tuple[Leaf, ...], *, as_json: bool) -> int:
         out.print(f"{what} {found.task!r}: {found.file}", soft_wrap=True, markup=False)
     if len(left) > _MOST_FILES:
         out.print(f"… and {len(left) - _MOST_FILES:,} more files, which --json names", soft_wrap=True)
+    if list_kept(run):
+        out.print(f"Files: genesis files {run.run_id}", soft_wrap=True)
     if explanation is not None:
         out.print(f"Details: genesis runs show {run.run_id}", soft_wrap=True)
     if run.ui_url:

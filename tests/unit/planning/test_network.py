@@ -182,9 +182,8 @@ def test_a_task_with_files_stays_a_leaf():
 
 
 def test_references_to_files_follow_tasks_that_are_nested():
-    takes = task("take", files={"in": {"a": "{give.files.x}"}})
-    group = task("group", subtasks=(task("give", files={"out": {"x": "x"}}), takes))
-    outside = task("after", files={"in": {"a": "{group/give.files.x}"}})
-    nested = nest_tasks((group, outside), "top")
-    assert nested[0].subtasks[1].files == takes.files
-    assert nested[1].files == {"in": {"a": "{top/group/give.files.x}"}}
+    give = task("give", files={"out": {"x": "x"}})
+    takes = task("take", files={"in": {"a": "{give.files.x}", "b": "{own.files.x}"}})
+    own = task("own", files={"out": {"x": "x"}})
+    nested = nest_tasks((give, task("group", subtasks=(own, takes))), "top")
+    assert nested[1].subtasks[1].files == {"in": {"a": "{top/give.files.x}", "b": "{own.files.x}"}}
