@@ -30,7 +30,8 @@ from genesis.ledger.files import keep_file, write_kept
 from genesis.model import KeptFile
 
 RATIO = 2.0
-GROWTH_MB = 100.0
+GROWTH_MB = 150.0
+"""A few parts of 8 MiB for each thread of the event loop's pool, whatever the size of the file."""
 _MB = 1_000_000
 _SIZES_MB = (64, 1_000)
 _QUICK_SIZES_MB = (32, 256)

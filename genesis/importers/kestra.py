@@ -13,6 +13,7 @@ from genesis.importers.conditions import add_alternative, negate_condition, tran
 from genesis.importers.copies import find_item_names, read_copies
 from genesis.importers.expressions import fill_expressions, find_expressions
 from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
+from genesis.importers.kestra_files import FileReader
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
 from genesis.importers.workflow import Command, Loss, Slot, Start, Step, Trigger, Workflow, WorkflowParameter
@@ -76,6 +77,7 @@ def read_workflow(source: Source) -> Workflow:
     reader = _Reader(source, workflow.parameters)
     workflow.steps = reader.read_list(document["tasks"], ("tasks",), "", in_order=True)
     reader.add_handlers(workflow.steps, document, (), "", "The flow's ")
+    reader.files.write()
     return workflow
 
 
@@ -99,6 +101,9 @@ class _Reader:
         self._source = source
         self._parameters = parameters
         self._count = 0
+        self.files = FileReader()
+        self._shared: set[str] = set()
+        """Beginnings of the keys of tasks that run more than once, or in a folder that others use, too."""
         self._items: dict[str, frozenset[str]] = {}
         """For the beginning of the keys in a loop: names of the values that tasks right inside of it can take."""
 
@@ -127,6 +132,9 @@ class _Reader:
         step = Step(f"{prefix}{place}:{name}", kind or "task", self._source.line(*path), name=name)
         step.description = text_of(raw.get("description")).strip() or f"{name}: {kind.rpartition('.')[2]}"
         self._read_options(step, raw, path)
+        if kind.rpartition(".")[2] in (*_LOOPS, "WorkingDirectory"):
+            self._shared.add(f"{step.key}/")
+        self.files.add(step, raw, is_alone=not step.key.startswith(tuple(self._shared)))
         if ".flow." in kind and self._read_flowable(step, raw, kind.rpartition(".")[2], path):
             step.losses += self._source.leftover(raw, _TASK_KEYS, *path)
         else:
@@ -155,10 +163,6 @@ class _Reader:
             step.when, step.condition = "", "disabled"
         images = [raw.get("containerImage"), mapping_of(raw.get("docker")).get("image"), raw.get("taskRunner")]
         step.image = next((excerpt(each) for each in images if each), "")
-        files = [
-            f"{key} {excerpt(raw[key])}" for key in ("inputFiles", "outputFiles", "namespaceFiles") if raw.get(key)
-        ]
-        step.files = ", ".join(files)
         fields = {"retries": "retry", "allow_failure": "allowFailure", "condition": "runIf", "image": "containerImage",
                   "files": "inputFiles", "environment": "env", "expressions": "commands"}  # fmt: skip
         step.lines = {field: self._source.line(*path, key) for field, key in fields.items()}

@@ -88,12 +88,14 @@ class _PlanWriter:
         self._ids: dict[int, str] = {}
         self._paths: dict[str, str] = {}
         self._parents: dict[str, str] = {}
+        self._tasks: dict[str, dict[str, Any]] = {}
 
     def write(self, form: str, title: str) -> Imported:
         if not self._workflow.steps:
             raise self._no_tasks()
         self._name_steps(self._workflow.steps, "", 1)
         tasks = [self._task(step, "", manual=False) for step in self._workflow.steps]
+        self._drop_missing_files()
         plan = load_plan(self._head(title) | {"tasks": tasks}, limits=self._limits)
         for problem in find_problems(Shape(plan, self._limits, planned=False)):
             if problem.code == "GEN-CYCLE":
@@ -186,10 +188,12 @@ class _PlanWriter:
         if step.steps:
             task["subtasks"] = [self._task(child, f"{path}/", manual=manual) for child in step.steps]
             return task
+        self._tasks[path] = task
         if "wait_for" in task and not manual:
             return task
         task.pop("wait_for", None)
-        return task | self._work(step, manual=manual)
+        task |= self._work(step, manual=manual)
+        return task
 
     def _dependencies(self, step: Step, parent: str) -> tuple[list[str], bool]:
         """Return `depends_on`, and whether all that the source names exists."""
@@ -219,8 +223,29 @@ class _PlanWriter:
             agent = self._agents.for_command(command, step.kind, own, secrets)
             variables = {name: value for name, value in environment.items() if name not in own}
             variables |= {name: f"{{{parameter}}}" for name, parameter in step.environment_parameters.items()}
-            return {"agent": agent} | _inputs_of(command) | ({"env": variables} if variables else {})
+            files = self._files(step)
+            env = {"env": variables} if variables else {}
+            return {"agent": agent} | _inputs_of(command) | env | ({"files": files} if files else {})
         return {"agent": self._agents.for_person(step.kind)} | self._order(step, environment)
+
+    def _files(self, step: Step) -> dict[str, dict[str, str]]:
+        """Write the files that a step takes and hands on."""
+        given = {path: f"{{{self._paths[key]}.files.{name}}}" for path, (key, name) in step.files_in.items()}
+        return ({"in": given} if given else {}) | ({"out": dict(step.files_out)} if step.files_out else {})
+
+    def _drop_missing_files(self) -> None:
+        """Leave out what steps take from steps that do not hand it on, since a person does them."""
+        for step in walk(self._workflow.steps):
+            task = self._tasks.get(self._paths[step.key], {})
+            taken = task.get("files", {}).get("in", {})
+            for path, (key, name) in step.files_in.items():
+                giver = self._tasks.get(self._paths[key], {})
+                if path in taken and name not in giver.get("files", {}).get("out", {}):
+                    del taken[path]
+                    task["files"] = {part: files for part, files in task["files"].items() if files}
+                    line = step.lines.get("files", step.line)
+                    construct = f"file {path} of {self._paths[key]}"
+                    self._lose(step, line, construct, "not there: a person does that task")
 
     def _environment(self, step: Step) -> tuple[dict[str, str], tuple[str, ...]]:
         """Return the environment variables, and the names of those that are secret, which are never copied."""

@@ -149,7 +149,11 @@ class Step:
     priority: str = ""
     """Another priority that the source gives it."""
     files: str = ""
-    """Files that it takes from other steps, or hands on."""
+    """Files that it takes from other steps, or hands on, and that the two fields below do not have."""
+    files_in: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By path in its folder, files of other steps: the step's key, and the file's name in its `files_out`."""
+    files_out: dict[str, str] = field(default_factory=dict)
+    """By name, the paths in its folder of files that it hands on."""
     wait_for: str = ""
     """What it waits for, outside of the workflow and not for `pause_s`: a person, an event, another workflow."""
     pause_s: float | None = None

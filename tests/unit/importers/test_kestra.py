@@ -274,3 +274,59 @@ def test_a_pause_of_a_duration_waits_and_any_other_is_a_work_order(imported):
 def test_a_flow_that_only_waits_has_an_agents_file(imported):
     text = "id: wait\nnamespace: shop\ntasks: [{id: a, type: io.kestra.plugin.core.flow.Pause, pauseDuration: PT1M}]\n"
     assert imported(text, "wait.yml").tasks["a"].wait_for.time == 60.0
+
+
+_FILES = """\
+id: files
+namespace: shop.team
+tasks:
+  - id: extract
+    type: io.kestra.plugin.scripts.shell.Commands
+    commands: ["echo 1 > rows.csv; echo 2 > other.csv; echo 3 > x.log"]
+    outputFiles: [rows.csv, sub/other.csv, "*.log"]
+  - id: load-it
+    type: io.kestra.plugin.scripts.python.Script
+    script: print(open("data/in.csv").read())
+    inputFiles:
+      data/in.csv: "{{ outputs.extract.outputFiles['rows.csv'] }}"
+      again.csv: '{{outputs["extract"].outputFiles["rows.csv"]}}'
+  - id: partly
+    type: io.kestra.plugin.scripts.shell.Commands
+    commands: [cat a b]
+    inputFiles:
+      a: "{{ outputs.extract.outputFiles['rows.csv'] }}"
+      b: "{{ outputs.extract.outputFiles['x.log'] }}"
+  - id: none
+    type: io.kestra.plugin.core.http.Request
+    uri: example.org
+    inputFiles: {a: "{{ outputs.extract.outputFiles['rows.csv'] }}"}
+"""
+
+
+def test_files_that_scripts_hand_on_are_carried_over_and_the_rest_is_reported(imported):
+    run = imported(_FILES, "files.yml")
+    assert run.tasks["extract"].files == {"out": {"rows-csv": "rows.csv"}}
+    assert run.tasks["load-it"].files == {
+        "in": {"data/in.csv": "{extract.files.rows-csv}", "again.csv": "{extract.files.rows-csv}"}
+    }
+    lost = [(loss.task, loss.construct) for loss in run.losses if loss.construct.startswith("files: ")]
+    assert [task for task, _ in lost] == ["extract", "partly", "none"]
+    assert "sub/other.csv" in lost[0][1]
+    assert "rows.csv" not in lost[0][1]
+    assert run.tasks["partly"].files == run.tasks["none"].files == {}
+
+
+def test_a_file_of_a_task_that_a_person_does_is_reported(imported):
+    text = _FILES.replace("echo 1 >", "echo {{ now() }} >")
+    run = imported(text, "files.yml")
+    assert "files" not in run.tasks["extract"].model_dump()
+    assert run.tasks["load-it"].files == {}
+    assert ("load-it", "not there: a person does that task") in {(loss.task, loss.outcome) for loss in run.losses}
+
+
+def test_files_in_loops_and_shared_folders_are_reported(imported):
+    inner = "\n".join(f"    {line}" for line in _FILES.splitlines()[3:])
+    kind = "io.kestra.plugin.core.flow.WorkingDirectory"
+    text = f"id: files\nnamespace: n\ntasks:\n  - id: w\n    type: {kind}\n    tasks:\n{inner}\n"
+    run = imported(text, "files.yml")
+    assert all(not task.files for task in run.tasks.values())
