@@ -18,7 +18,14 @@ from genesis.structure.dataflow import find_meaning
 from genesis.structure.for_each import is_item_name
 from genesis.structure.outline import Node, Outline, outline
 from genesis.structure.plan_values import value_names
-from genesis.structure.references import describe_wait, fillable, move_names, references
+from genesis.structure.references import (
+    describe_wait,
+    file_references,
+    fillable,
+    move_names,
+    references,
+    split_file_reference,
+)
 
 __all__ = ["EmbedError", "EmbeddedPlan", "embed", "is_unread"]
 
@@ -115,9 +122,17 @@ class _Mover:
             update["when"] = rename_condition(task.when, lambda name: self._rename(node, after, name, outside=True))
         if task.for_each is not None:
             update["for_each"] = self._move_lists(node, after)
+        if asked := file_references(task):
+            moved = {path: self._move_file(node, after, reference) for path, reference in asked.items()}
+            update["files"] = {**task.files, "in": moved}
         if self._takes_default_retries(task):
             update["retries"] = self._part.plan.retries
         return {name: value for name, value in update.items() if value != getattr(task, name)}
+
+    def _move_file(self, node: Node, after: Node, reference: str) -> str:
+        parts = split_file_reference(reference)
+        name = reference if parts is None else f"{self._name_of_task(node, after, parts[0])}.files.{parts[1]}"
+        return f"{{{name}}}"
 
     def _takes_default_retries(self, task: Task) -> bool:
         has_own = "retries" in task.model_fields_set or task.retry is not None

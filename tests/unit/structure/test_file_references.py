@@ -2,9 +2,13 @@
 
 import pytest
 
+from genesis.errors import UsageError
+from genesis.planning.selection import select_tasks
+from genesis.planning.selectors import Selectors
 from genesis.structure import dataflow, list_edges, outline, rename_references, split_file_reference
+from genesis.structure.embed import EmbeddedPlan, embed
 from genesis.structure.repair import repair
-from genesis.testing import a_plan, a_program, a_task
+from genesis.testing import a_plan, a_program, a_task, route_to
 
 OUT = {"out": {"x": "x.csv"}}
 
@@ -91,3 +95,23 @@ def test_a_repair_drops_files_that_nobody_promises_and_cuts_cycles():
     assert [each.code for each in cut.repairs] == ["GEN-REPAIR-CYCLE"]
     assert [task.files for task in cut.plan.tasks] == [OUT, second.files]
     assert not repair(cut.plan).repairs
+
+
+def test_references_to_files_mean_the_same_in_a_plan_that_another_one_uses():
+    give = a_task("give", files=OUT)
+    inner = a_plan(give, a_task("group", takes("give.files.x")), takes("give.files.x", "beside"))
+    outer = a_plan(a_task("part"), give, takes("part/give.files.x", "after"))
+    whole = embed(outer, {0: EmbeddedPlan(inner, "inner.yaml")})
+    tree = outline(whole)
+    flow = dataflow(whole, tree)
+    assert not flow.missing_files
+    givers = {tree.nodes[node].path: tree.nodes[each["in.csv"].producer].path for node, each in flow.files.items()}
+    assert givers == dict.fromkeys(("part/group/take", "part/beside", "after"), "part/give")
+
+
+def test_a_selection_without_the_task_that_a_file_is_from_is_refused():
+    routed, _ = route_to(a_plan(a_task("give", files=OUT), takes("give.files.x"), a_task("other")))
+    with pytest.raises(UsageError, match=r"task 'take' uses \{give.files.x\} of 'give', which is not selected"):
+        select_tasks(routed, Selectors(select=("take",)))
+    smaller = select_tasks(routed, Selectors(select=("+take",)))
+    assert [task.id for task in smaller.plan.tasks] == ["give", "take"]
