@@ -476,7 +476,7 @@ def test_a_plan_that_is_no_file_cannot_use_one():
         compile_program(routed, registry)
 
 
-MOVED = {"depends_on", "description", "inputs", "env", "when", "for_each", "retries", "with_", "wait_for"}
+MOVED = {"depends_on", "description", "inputs", "env", "when", "for_each", "retries", "with_", "wait_for", "files"}
 """Fields that are rewritten when a task moves below another plan."""
 UNCHANGED = {
     "id", "type", "subtasks", "requires", "labels", "literal_inputs", "outputs", "agent", "estimate", "timeout_s",
