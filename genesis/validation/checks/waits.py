@@ -16,7 +16,7 @@ _OUTPUTS = {
     "time": ("time",),
 }
 """What a task has as its result, by what it waits for."""
-_OF_AGENTS = ("agent", "requires", "inputs", "env", "retries", "retry", "side_effects", "runs_in", "use")
+_OF_AGENTS = ("agent", "requires", "inputs", "env", "retries", "retry", "side_effects", "runs_in", "use", "files")
 """Fields of a task that are about an agent's work."""
 
 

@@ -72,3 +72,9 @@ def test_files_of_a_composite_are_a_warning(find):
     inner = [{"id": "x", "description": "Load"}, {"id": "y", "description": "Send"}]
     [found] = find("GEN-COMPOSITE-SETTINGS", [_give(subtasks=inner)], agents=[_agent()])
     assert found.evidence["settings"] == ["files"]
+
+
+def test_a_task_that_waits_has_no_files(find):
+    waits = _give(wait_for={"time": 60}, outputs=["time"])
+    [found] = find("GEN-WAIT-SETTINGS", [waits], agents=[_agent()])
+    assert found.evidence["settings"] == ["files"]
