@@ -100,9 +100,7 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
             path: FileSource(leaf=number[origin.producer], output=origin.output)
             for path, origin in flow.files.get(leaf, {}).items()
         }
-        place = _Place(
-            index, after, sources, keys, escaped, own, retries, description, items, copies, files, priority
-        )
+        place = _Place(index, after, sources, keys, escaped, own, retries, description, items, copies, files, priority)
         if node.task.for_each is not None:
             made = _gathering_leaf(place, node, routed, known, default_seconds)
         elif agent is None:
