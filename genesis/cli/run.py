@@ -18,11 +18,11 @@ from genesis.cli.options import (
     load_settings,
     parameters,
     planning_options,
-    project_agents,
     selection_options,
     selectors,
     slots_option,
     tenant_option,
+    use_project_here,
     variables,
 )
 from genesis.cli.output import console, notes, print_document, print_notice, show_warnings
@@ -109,7 +109,9 @@ def run(
     settings = load_settings(llm=llm, slots=slots)
     click.get_current_context().with_resource(write_logs(settings))
     if pools:
-        agents = project_agents(agents, settings)
+        settings = use_project_here(settings, agents)
+    if pools or settings.project is not None:
+        agents = agents or settings.agents
     with trace_command(settings, "run", correlation_id=correlation_id) as made:
         prepared = prepare_plan(
             request,
