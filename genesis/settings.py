@@ -115,7 +115,7 @@ class ServerSettings(_Group):
     wait_s: Annotated[float, Field(ge=0)] = 60.0
     """How long a command waits for a configured Prefect API that does not respond."""
     allowed_hosts: tuple[str, ...] = ()
-    """More names by which the embedded server may be addressed, as JSON, such as that of a proxy in front of it."""
+    """More names by which the embedded server may be addressed, such as that of a proxy in front of it."""
 
 
 class RunSettings(_Group):
@@ -171,16 +171,16 @@ _GOVERNING = ("GENESIS_", "PREFECT_", "PYTHON", "LD_", "DYLD_", "OTEL_", "BASH_"
 
 
 class WorkerSettings(_Group):
-    """What a worker accepts of the Prefect API beyond the flows of Genesis. The API cannot change it."""
+    """What a worker accepts of the Prefect API beyond the flows of Genesis."""
 
     entrypoints: tuple[str, ...] = ()
-    """More entry points of deployments that it runs, as JSON: `["team.flows.nightly"]`, or `["team.flows.*"]`."""
+    """More entry points of deployments that it runs: `["team.flows.nightly"]`, or `["team.flows.*"]`."""
     pull_steps: tuple[dict[str, JsonValue], ...] = ()
-    """The pull steps that deployments may have, as JSON. The worker runs these, not those that the API names."""
+    """The pull steps that deployments may have. The worker runs these, not those that the API names."""
     env: Annotated[tuple[str, ...], AfterValidator(_refuse_governing_names)] = ()
-    """Names of environment variables that deployments and flow runs may set, as JSON."""
+    """Names of environment variables that deployments and flow runs may set."""
     working_dirs: tuple[Annotated[Path, _EXPANDED], ...] = ()
-    """Folders in which, or below which, flow runs may work, as JSON."""
+    """Folders in which, or below which, flow runs may work."""
     purge_min_days: Annotated[int | None, Field(ge=0)] = None
     """Age in days below which a deployed housekeeping removes nothing; it removes nothing at all if omitted."""
 

@@ -3,9 +3,7 @@
 import os
 from pathlib import Path
 
-
 from genesis.prefect_api.configured import basic_authentication
-
 
 __all__ = ["HEADERS", "share_password"]
 
