@@ -68,7 +68,7 @@ def _refuse_removal(keep_days: int, least_days: int | None) -> None:
     if least_days is None:
         raise SecurityError(
             "this worker removes nothing for a deployed housekeeping",
-            hint="its operator can agree to it with GENESIS_WORKER__PURGE_MIN_DAYS=30; by hand: genesis purge",
+            hint="its operator can agree to it with GENESIS_WORKER__PURGE_MIN_DAYS=30; by hand: genesis runs purge",
             code="GEN-PURGE-CONSENT",
         )
     if keep_days < least_days:

@@ -81,10 +81,10 @@ async def artifacts(state):
 
 async def test_the_control_reads_a_file_without_the_guard(prefect_api, files, monkeypatch):
     from genesis.flows.run_request import RunRequest
-    from genesis.planning import load_plan, set_variables
+    from genesis.planning import load_plan
 
     def trusting(self, settings):
-        return set_variables(load_plan(Path(self.plan), limits=settings.limits), self.vars)
+        return load_plan(Path(self.plan), limits=settings.limits, variables=self.vars)
 
     monkeypatch.setattr(RunRequest, "_load_given_plan", trusting)
     state = await preflight(plan=str(files / "plan.json"), return_state=True)
