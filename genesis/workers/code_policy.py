@@ -58,7 +58,7 @@ class CodePolicy:
         """
         entrypoint = str(deployment.entrypoint)
         if deployment.storage_document_id is not None:
-            raise _refusal("storage", "a storage block", "GENESIS_WORKER__PULL_STEPS")
+            raise _refusal("storage", "a storage block", None)
         allowed = [dict(step) for step in self._allowed.pull_steps]
         given = [step for step in deployment.pull_steps or () if step]
         if given and _canonical(given) != _canonical(allowed):

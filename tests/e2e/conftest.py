@@ -20,7 +20,6 @@ from typing import Any
 
 import pytest
 from forked import ForkingProcess
-from passwords import share_password
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server", "--disable-extensions"]
@@ -168,7 +167,6 @@ def running(genesis: Genesis, shared_server: None) -> Genesis:
 @pytest.fixture
 def own_home(genesis: Genesis, tmp_path: Path) -> Iterator[Genesis]:
     """Call the command line with a home and a server of its own, which is stopped at the end."""
-    share_password(tmp_path / "home")
     genesis.environment |= {"GENESIS_HOME": str(tmp_path / "home"), "PREFECT_HOME": str(tmp_path / "prefect")}
     yield genesis
     genesis.close()
