@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from genesis.cli.limits import INDENT
-from genesis.text import visible
+from genesis.text import escape_terminal, one_line
 
 if TYPE_CHECKING:
     from genesis.ledger import Ledger
@@ -60,8 +60,8 @@ def results_view(run: Run, *, whole: bool) -> RenderableType:
 
 
 def _result(task: Outcome, *, whole: bool) -> Iterator[RenderableType]:
-    yield Text.assemble((visible(task.id), "bold"), (f"  {task.agent} · {task.state}", "dim"))
-    text = visible(as_text(task.result)).rstrip()
+    yield Text.assemble((one_line(task.id), "bold"), (f"  {task.agent} · {task.state}", "dim"))
+    text = escape_terminal(as_text(task.result)).rstrip()
     lines = text[: None if whole else _MOST_CHARACTERS].split("\n")
     shown = lines if whole else lines[:_MOST_LINES]
     yield Padding(Text("\n".join(shown)), (0, 0, 0, INDENT), expand=False)

@@ -14,6 +14,7 @@ from genesis.cli.bounds import bounds_options, overrides
 from genesis.cli.logs import write_logs
 from genesis.cli.options import (
     debug_option,
+    is_plan_file,
     json_option,
     load_settings,
     parameters,
@@ -110,6 +111,8 @@ def run(
     click.get_current_context().with_resource(write_logs(settings))
     if pools:
         agents = project_agents(agents, settings)
+    if is_plan_file(request):
+        print_notice(f"Running the plan file {request!r}")
     with trace_command(settings, "run", correlation_id=correlation_id) as made:
         prepared = prepare_plan(
             request,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
-from genesis.model.base import Fraction, Model, Text, TextMap, Usd
+from genesis.model.base import AgentName, Fraction, Model, Name, Text, TextMap, Usd
 from genesis.model.env_name import VariableName
 from genesis.model.sandbox import Sandbox, SandboxRules
 from genesis.model.scalars import plain_value
@@ -167,7 +167,7 @@ def is_orchestrator_pool(name: str) -> bool:
 class AgentProfile(Model):
     """What an agent can do and how it runs."""
 
-    name: Annotated[str, Field(pattern=r"^[\w.\-]+$", max_length=100)]
+    name: AgentName
     description: str = ""
     task_types: tuple[Text, ...] = ()
     """Types of task that it takes."""
@@ -257,7 +257,7 @@ class Rule(Model):
 
     id: str
     when: Condition
-    then: str
+    then: Name
     """Name of the agent."""
     priority: int = 10
     """Higher ones are evaluated first; equal ones in document order."""

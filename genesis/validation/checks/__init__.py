@@ -28,6 +28,8 @@ __all__ = ["CHECKS"]
 CHECKS: tuple[Check, ...] = (
     structure.empty_plan,
     structure.duplicate_id,
+    structure.mixed_scripts,
+    structure.confusable_ids,
     structure.dangling_dependency,
     structure.unread_plan,
     structure.within_itself,
