@@ -87,7 +87,7 @@ def write_results(path: Path, tasks: Sequence[Outcome], *, one: bool) -> None:
     Raises:
         ResourceError: The file cannot be written.
     """
-    from genesis.document import dump_json, write_output
+    from genesis.document import dump_json, write_for_people
 
     value: JsonValue = tasks[0].result if one else {task.id: task.result for task in tasks if task.result is not None}
-    write_output(path, dump_json(value))
+    write_for_people(path, dump_json(value))

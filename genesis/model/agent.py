@@ -22,6 +22,7 @@ __all__ = [
     "ExecutorSpec",
     "HttpSpec",
     "LlmSpec",
+    "ParameterKind",
     "PluginSpec",
     "PythonSpec",
     "Registry",
@@ -29,6 +30,12 @@ __all__ = [
     "RemoteAgentSpec",
     "Rule",
 ]
+
+
+ParameterKind = Literal["data", "read_path", "write_path", "executes"]
+"""What a value does: `data` is never a path or a switch; the others come from a person, or stay in named folders."""
+
+ParameterKinds = Annotated[dict[Name, ParameterKind], Field(exclude_if=lambda kinds: not kinds)]
 
 
 class AgentCost(Model):
@@ -58,6 +65,8 @@ class PythonSpec(Model):
     check: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
     """A function that takes those of a task's inputs that are known before the run as one mapping, and returns what
     is wrong with them, or None. Validation calls it on this machine, so it must be fast and without side effects."""
+    parameters: ParameterKinds = {}
+    """Kinds of its inputs, beside those that the function's annotations have."""
 
 
 class CommandSpec(Model):
@@ -73,6 +82,8 @@ class CommandSpec(Model):
     pass_env: Annotated[tuple[VariableName, ...], Field(exclude_if=lambda value: not value)] = ()
     """Variables of this machine that the program gets, where they are set. A few that every program needs, and those
     that an argument names as `$NAME`, are passed without being listed."""
+    parameters: ParameterKinds = {}
+    """Kinds of its inputs; `data` if omitted."""
 
 
 class LlmSpec(Model):
@@ -95,6 +106,8 @@ class HttpSpec(Model):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     headers: TextMap = {}
     """`{secret:NAME}` in a value stands for a secret that the agent lists."""
+    parameters: ParameterKinds = {}
+    """Kinds of its inputs; `data` if omitted."""
 
 
 class RemoteAgentSpec(Model):
@@ -102,6 +115,8 @@ class RemoteAgentSpec(Model):
 
     kind: Literal["a2a"]
     url: Annotated[str, Field(pattern=r"^https?://")]
+    parameters: ParameterKinds = {}
+    """Kinds of its inputs; `data` if omitted."""
 
 
 class BriefSpec(Model):
@@ -116,6 +131,8 @@ class DeploymentSpec(Model):
     kind: Literal["deployment"]
     name: Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")]
     """`flow/deployment`."""
+    parameters: ParameterKinds = {}
+    """Kinds of its inputs; `data` if omitted."""
 
 
 class PluginSpec(Model):
@@ -126,6 +143,8 @@ class PluginSpec(Model):
     """The executor's name, as the fleet has it."""
     options: dict[str, JsonValue] = {}
     """Options passed to the executor."""
+    parameters: ParameterKinds = {}
+    """Kinds of its inputs; `data` if omitted."""
 
 
 class RehearsalSpec(Model):

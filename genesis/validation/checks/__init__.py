@@ -47,6 +47,7 @@ CHECKS: tuple[Check, ...] = (
     executors.executor_unusable,
     executors.sandbox_missing,
     executors.input_refused,
+    executors.input_untrusted,
     executors.secret_missing,
     executors.secret_undeclared,
     for_each.list_missing,
