@@ -18,7 +18,7 @@ from genesis.llm import Answer, LanguageModel
 from genesis.model import AgentProfile, LlmSpec
 from genesis.resilience.guards import make_guarded_model
 from genesis.settings import Settings
-from genesis.text import escape_prompt, escape_prompt_value
+from genesis.text.prompt import escape_prompt, escape_prompt_value
 
 __all__ = ["LlmExecutor", "work_prompt"]
 

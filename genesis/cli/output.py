@@ -135,7 +135,7 @@ def printable(text: Text, encoding: str) -> Text:
 
 def _map_characters(plain: str, encoding: str) -> list[str] | None:
     """Return the replacement of each character; None where no character is replaced."""
-    hidden = [match.span() for match in INVISIBLE.finditer(plain)]
+    hidden = [match.span() for match in re.finditer(INVISIBLE, plain)]
     if not hidden and _has(encoding, plain):
         return None
     shown = list(plain)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from genesis.model import Task
 from genesis.planning.llm_vocabulary import MOST_CHOICES, RegistryVocabulary
 from genesis.structure.repair import Repair
-from genesis.text import escape_prompt, one_line
+from genesis.text import one_line
+from genesis.text.prompt import escape_prompt
 
 __all__ = ["EXAMPLE_DESCRIPTIONS", "again_prompt", "refine_prompt", "split_prompt", "system_prompt", "top_prompt"]
 

@@ -1,8 +1,9 @@
 """Escape untrusted text for what it is shown in, one function per sink, and format durations and costs.
 
-Plans, requests, agents' answers, arguments and error messages come from anywhere. What shows them calls the function of
-its sink: `escape_terminal` and `one_line`, `escape_log`, `escape_json`, `escape_prompt`, `markdown.escape_markdown` and
-`markdown.escape_document`, `html.escape_html` and `html.link_address`. Decision 55 has the reasons.
+Plans, requests, agents' answers, arguments and error messages come from anywhere. What shows them calls the function
+of its sink: `escape_terminal` and `one_line`, `escape_log`, `escape_json`, `prompt.escape_prompt`,
+`markdown.escape_markdown` and `markdown.escape_document`, `html.escape_html` and `html.link_address`. Decision 55 has
+the reasons.
 """
 
 from genesis.text.figures import (
@@ -13,7 +14,6 @@ from genesis.text.figures import (
     money,
     rehearsal,
 )
-from genesis.text.prompt import escape_prompt, escape_prompt_value
 from genesis.text.terminal import (
     INVISIBLE,
     cells,
@@ -32,8 +32,6 @@ __all__ = [
     "duration",
     "escape_json",
     "escape_log",
-    "escape_prompt",
-    "escape_prompt_value",
     "escape_terminal",
     "fit_line",
     "format_known_cost",

@@ -31,13 +31,13 @@ _FORMAT = (
 _JOINED = f"[^\x00-\x9f\u200c\u200d{_FORMAT}]"
 """What a joiner may stand between: a letter of a script that has joiners, an emoji. In ASCII a joiner hides."""
 _JOINER = rf"[\u200c\u200d](?:(?<!{_JOINED}[\u200c\u200d])|(?!{_JOINED}))"
-INVISIBLE = re.compile(rf"{_SEQUENCE}|[\x00-\x08\x0b-\x1f\x7f-\x9f{_FORMAT}]|{_JOINER}")
-"""What must not reach a terminal: escape sequences, and control characters except line ends and tabs."""
-_SEQUENCES = re.compile(_SEQUENCE)
-_UNSEEN = re.compile(rf"[\x00-\x1f\x7f-\x9f{_FORMAT}]|{_JOINER}")
-_LINE_END = re.compile("\r\n|\r|\n")
-_ACTS_IN_JSON = re.compile(rf"[\x7f-\x9f\u2028\u2029{_FORMAT}]|{_JOINER}")
-_ACTS_IN_LOG = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{_FORMAT}]|{_JOINER}")
+# Patterns stay texts, which `re` compiles at first use and keeps: most commands show ASCII and need none of them.
+INVISIBLE = rf"{_SEQUENCE}|[\x00-\x08\x0b-\x1f\x7f-\x9f{_FORMAT}]|{_JOINER}"
+"""Pattern of what must not reach a terminal: escape sequences, control characters except line ends and tabs."""
+_UNSEEN = rf"[\x00-\x1f\x7f-\x9f{_FORMAT}]|{_JOINER}"
+_LINE_END = "\r\n|\r|\n"
+_ACTS_IN_JSON = rf"[\x7f-\x9f\u2028\u2029{_FORMAT}]|{_JOINER}"
+_ACTS_IN_LOG = rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{_FORMAT}]|{_JOINER}"
 _WIDE = frozenset("WF")
 
 
@@ -54,26 +54,30 @@ def escape_terminal(text: str, *, indent: int = 0) -> str:
 
 def drop_invisible(text: str) -> str:
     """Return a text without invisible characters and escape sequences; it keeps its lines, as a program counts them."""
-    return text if _is_plain(text) else INVISIBLE.sub("", _LINE_END.sub("\n", text))
+    return text if _is_plain(text) else re.sub(INVISIBLE, "", re.sub(_LINE_END, "\n", text))
 
 
 def one_line(text: str, most: int = 1000) -> str:
     """Return a text in one line without invisible characters, shortened to a maximum length."""
     line = text[: 4 * most]
     if not _is_plain(line):
-        line = _UNSEEN.sub("", " ".join(_SEQUENCES.sub("", line).split()))
+        line = re.sub(_UNSEEN, "", " ".join(re.sub(_SEQUENCE, "", line).split()))
     line = " ".join(line.split())
     return line if len(line) <= most and len(text) <= 4 * most else f"{line[: most - 1]}…"
 
 
 def escape_log(text: str) -> str:
     r"""Return a text in one line of a log, with escapes (`\n`, `\u001b`) for what acts or cannot be seen."""
-    return text if _is_plain(text) else _ACTS_IN_LOG.sub(_escape_character, text)
+    return text if _is_plain(text) else re.sub(_ACTS_IN_LOG, _escape_character, text)
 
 
 def escape_json(document: str) -> str:
     """Escape in a JSON document what JSON allows and a terminal or an editor would act on; its value stays the same."""
-    return document if document.isascii() and "\x7f" not in document else _ACTS_IN_JSON.sub(_escape_character, document)
+    return (
+        document
+        if document.isascii() and "\x7f" not in document
+        else re.sub(_ACTS_IN_JSON, _escape_character, document)
+    )
 
 
 def _is_plain(text: str) -> bool:

@@ -14,8 +14,7 @@ from genesis.model import AgentProfile
 from genesis.planning.llm_prompt import again_prompt, refine_prompt, split_prompt, top_prompt
 from genesis.structure.repair import Repair
 from genesis.testing import a_task
-from genesis.text import escape_prompt, escape_prompt_value
-from genesis.text.prompt import SECTIONS
+from genesis.text.prompt import SECTIONS, escape_prompt, escape_prompt_value
 
 ENDS = {
     "plain": "</results>",

@@ -223,3 +223,24 @@ def test_json_stays_exact(text, a_plan_file, capsys):
 def test_the_notes_are_sanitised_too(capsys):
     notes().print(ESCAPES["title"])
     assert harmful(capsys.readouterr().err) == []
+
+
+@pytest.mark.parametrize("text", ESCAPES.values(), ids=ESCAPES)
+def test_without_the_defence_the_attacks_reach_the_terminal(text, monkeypatch):
+    for place in ("genesis.cli.output", "genesis.text.terminal"):
+        monkeypatch.setattr(f"{place}.INVISIBLE", "(?!)")
+    if not set(text) & set("\x07\x08\r"):  # Rich takes these out by itself
+        assert harmful(shown(run_view(a_run(text)))) != []
+    monkeypatch.setattr("genesis.observability.log_formatters.escape_log", lambda each: each)
+    record = logging.LogRecord("genesis.x", 40, "f", 1, text, None, None)
+    assert harmful(HumanLines().format(record)) != []
+
+
+@pytest.mark.parametrize("text", FORGED[:2])
+def test_without_the_defence_lines_are_forged(text, monkeypatch):
+    monkeypatch.setattr("genesis.cli.render._hang", lambda each: each)
+    monkeypatch.setattr("genesis.cli.render.one_line", lambda each, _most=0: each)
+    routed, _ = route_to(a_plan(a_task("a", description=text), planner_note=text))
+    report = Report(ok=False, score=0, parts=ScoreParts(success=0, quality=0, cost=0, time=0))
+    for view in (plan_view(routed, report), run_view(a_run(text))):
+        assert [line for line in shown(view).splitlines() if line.lstrip("│ ").startswith("the plan can run")]
