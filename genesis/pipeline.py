@@ -22,6 +22,7 @@ from genesis.model import (
     Program,
     Registry,
     Report,
+    Resources,
     RoutedPlan,
     Task,
 )
@@ -44,7 +45,15 @@ from genesis.planning import make_plan as planned
 from genesis.planning.replan import ReplanProposal, plan_again
 from genesis.resilience.taxonomy import classify
 from genesis.routing import load_registry, parse_decision, route
-from genesis.schedule import PoolCosts, ScheduleLimits, add_rules, rank_work, schedule_job, simulate_jobs
+from genesis.schedule import (
+    PoolCosts,
+    ScheduleLimits,
+    add_rules,
+    rank_work,
+    schedule_job,
+    schedule_limits,
+    simulate_jobs,
+)
 from genesis.settings import Limits as Bounds
 from genesis.settings import Settings
 from genesis.structure import can_hold, parse_condition, read_wait_time
@@ -264,7 +273,12 @@ class Simulation(Model):
 
 
 def simulate(
-    program: Program, *, slots: int = 16, pools: PoolCosts | None = None, now: datetime | None = None
+    program: Program,
+    *,
+    slots: int = 16,
+    pools: PoolCosts | None = None,
+    machine: Resources | None = None,
+    now: datetime | None = None,
 ) -> Simulation:
     """Predict the run of a program with the real scheduler on virtual time; a leaf lasts its estimate, and none fails.
 
@@ -274,12 +288,12 @@ def simulate(
         program: What to run.
         slots: Maximum number of concurrent leaves; agents' limits also apply.
         pools: Overhead of work pools; None where the leaves run in one process.
+        machine: What the machine has that runs the leaves; without it only what the agents offer counts.
         now: The start, for tasks that wait for a moment; without it their estimates count.
     """
     work = [schedule_job(leaf) for leaf in program.leaves]
     jobs = add_rules(program, work)
-    per_agent = {name: agent.max_concurrency for name, agent in program.agents.items()}
-    limits = ScheduleLimits(slots, per_agent, program.parallel)
+    limits = schedule_limits(program, slots, machine)
     false = _find_false_conditions(program)
     timeline = simulate_jobs(
         jobs, limits, rank_work(work, jobs, limits), pools=pools, false=false, until=_find_moments(program, now)

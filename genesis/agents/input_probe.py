@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from genesis.agents.functions import Functions, find_function, function_problem
 from genesis.agents.parameter_kinds import parameter_kinds
 from genesis.agents.untrusted_inputs import NamedFolders, untrusted_problem
-from genesis.model import AgentProfile, ExecutorSpec, PythonSpec, RoutedPlan
+from genesis.model import AgentProfile, ExecutorSpec, PythonSpec, Resources, RoutedPlan
 from genesis.structure.provenance import Source
 
 __all__ = ["InputProbe"]
@@ -33,6 +33,10 @@ class InputProbe:
     def sandbox_gap(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
         """Report nothing: it depends on the machine that runs the task."""
         del spec, agent
+        return None
+
+    def resources(self) -> Resources | None:
+        """Return nothing: the tasks may run elsewhere."""
         return None
 
     def image_problem(self, image: str) -> str | None:

@@ -10,8 +10,9 @@ from genesis.agents.build import ExecutorContext
 from genesis.agents.functions import function_problem, is_module_here
 from genesis.agents.http import secrets_in
 from genesis.agents.input_probe import InputProbe
+from genesis.agents.machine import machine_resources
 from genesis.agents.plugin import plugin_problem
-from genesis.model import AgentProfile, CommandSpec, ExecutorSpec, HttpSpec, LlmSpec, PluginSpec, PythonSpec
+from genesis.model import AgentProfile, CommandSpec, ExecutorSpec, HttpSpec, LlmSpec, PluginSpec, PythonSpec, Resources
 from genesis.security.sandbox import sandbox_gap
 
 __all__ = ["LocalProbe"]
@@ -30,6 +31,10 @@ class LocalProbe(InputProbe):
     def __init__(self, context: ExecutorContext) -> None:
         super().__init__(context.functions)
         self._context = context
+
+    def resources(self) -> Resources | None:
+        """Return what this machine has for tasks."""
+        return machine_resources()
 
     def secret_present(self, name: str) -> bool:
         """Whether a secret can be read."""

@@ -171,7 +171,8 @@ def _show_end(place: DeploymentPlace, found: Difference, left: Difference, *, de
     elif delete:
         console().print(f"{place.full_name} was removed.")
     else:
-        console().print(f"{place.full_name} is deployed. To start it now: prefect deployment run '{place.full_name}'")
+        start = f"prefect deployment run '{place.full_name}'"
+        console().print(f"{place.full_name} is deployed. To start it now: {start}", soft_wrap=True)
     show_notes(left)
 
 

@@ -9,10 +9,10 @@ from datetime import datetime
 from math import inf
 from typing import Literal
 
-from genesis.model import Leaf, Outcome, Program
+from genesis.model import Leaf, Outcome, Program, Resources
 from genesis.model.run import utc_now
 from genesis.pipeline import find_skipped
-from genesis.schedule import PoolCosts, ScheduleLimits, rank, schedule_job, simulate_jobs
+from genesis.schedule import PoolCosts, ScheduleLimits, rank, schedule_job, schedule_limits, simulate_jobs
 
 __all__ = ["TimeLeft", "format_time_left"]
 
@@ -42,6 +42,7 @@ class TimeLeft:
         slots: Leaves running at once.
         scale: Seconds that one estimated second lasts in a rehearsal.
         pools: Overhead of work pools, where leaves run on them.
+        machine: What the machine has that runs the leaves; None where they run elsewhere.
         clock: Seconds that never go back.
         now: The time in UTC.
     """
@@ -51,6 +52,7 @@ class TimeLeft:
         slots: int,
         scale: float = 1.0,
         pools: PoolCosts | None = None,
+        machine: Resources | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = utc_now,
@@ -58,6 +60,7 @@ class TimeLeft:
         self._slots = slots
         self._scale = scale
         self._pools = pools
+        self._machine = machine
         self._clock = clock
         self._now = now
         self._leaves: tuple[Leaf, ...] = ()
@@ -76,8 +79,7 @@ class TimeLeft:
         """Set the program, at the start of the run or after an amendment; the states of known leaves are kept."""
         leaves = program.leaves
         jobs = [schedule_job(leaf) for leaf in leaves]
-        per_agent = {name: agent.max_concurrency for name, agent in program.agents.items()}
-        self._limits = ScheduleLimits(self._slots, per_agent, program.parallel)
+        self._limits = schedule_limits(program, self._slots, self._machine)
         self._priorities = rank(jobs, self._limits)
         self._index = {leaf.path: leaf.index for leaf in leaves}
         self._final |= set(finished)

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
-from genesis.model import Program
+from genesis.model import Program, Resources
 from genesis.model.run import utc_now
 from genesis.pipeline import simulate
 from genesis.schedule import PoolCosts
@@ -86,6 +86,7 @@ def forecast_of(
     rehearse: float | None = None,
     start_up: StartUp | None = None,
     pools: PoolCosts | None = None,
+    machine: Resources | None = None,
 ) -> Forecast:
     """Forecast a run.
 
@@ -96,6 +97,7 @@ def forecast_of(
         rehearse: Scale of a rehearsal, where durations are known and the cost is 0.
         start_up: Start-up overhead.
         pools: Overhead of work pools, where leaves run on them.
+        machine: What the machine has that runs the leaves; None where they run elsewhere.
     """
     leaves = program.leaves
     tasks = [leaf for leaf in leaves if leaf.gathers is None or leaf.for_each is not None]
@@ -106,7 +108,8 @@ def forecast_of(
         rehearsed = [0.0 if leaf.wait_for is not None else leaf.seconds * rehearse for leaf in leaves]
         known = tuple(leaf.model_copy(update={"seconds": each}) for leaf, each in zip(leaves, rehearsed, strict=True))
     now = utc_now() if rehearse is None else None
-    predicted = simulate(program.model_copy(update={"leaves": known}), slots=slots, pools=pools, now=now)
+    expected = program.model_copy(update={"leaves": known})
+    predicted = simulate(expected, slots=slots, pools=pools, machine=machine, now=now)
     skipped = {leaf.index for leaf, each in zip(leaves, predicted.timeline, strict=True) if each.skipped}
     works = [leaf for leaf in works if leaf.index not in skipped]
     return Forecast(

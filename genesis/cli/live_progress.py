@@ -14,7 +14,7 @@ from genesis.cli.forecast import count
 from genesis.cli.rows import hanging
 from genesis.cli.status_line import StatusLine
 from genesis.ledger.deliverables import short_text
-from genesis.model import FINISHED, Leaf, Outcome, Program, Run
+from genesis.model import FINISHED, Leaf, Outcome, Program, Resources, Run
 from genesis.schedule import PoolCosts
 from genesis.text import rehearsal
 
@@ -48,6 +48,7 @@ class LiveProgress:
         slots: Leaves that run concurrently, for the estimate.
         scale: Seconds that one estimated second lasts in a rehearsal.
         pools: Overhead of work pools, where leaves run on them.
+        machine: What the machine has that runs the leaves; None where they run elsewhere.
         clock: Seconds that never go back.
     """
 
@@ -57,12 +58,13 @@ class LiveProgress:
         slots: int,
         scale: float = 1.0,
         pools: PoolCosts | None = None,
+        machine: Resources | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._out = out
         self._clock = clock
-        self._time_left = TimeLeft(slots, scale, pools)
+        self._time_left = TimeLeft(slots, scale, pools, machine)
         self._running: dict[str, Outcome] = {}
         self._lines = 0
         self.leaves: tuple[Leaf, ...] = ()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genesis.agents.input_probe import InputProbe
+from genesis.agents.machine import machine_resources
 from genesis.cli.forecast import SERVER_START_UP, START_UP, Forecast, StartUp, forecast_of
 from genesis.cli.options import is_plan_file
 from genesis.cli.output import notes, print_notice, show_warnings
@@ -134,6 +135,7 @@ def forecast(program: Program, settings: Settings, *, rehearse: float | None = N
         rehearse=rehearse,
         start_up=_start_up(settings),
         pools=pool_costs(settings) if pools else None,
+        machine=None if pools else machine_resources(),
     )
 
 

@@ -215,6 +215,7 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
     reserve_stdout()
     with waiting(notes(), "Starting Prefect"), show_warnings(print_notice):
         before_prefect()
+        from genesis.agents.machine import machine_resources
         from genesis.cli.live_progress import LiveProgress
         from genesis.cli.planning import pool_costs
         from genesis.engine.observer import Observers
@@ -230,7 +231,8 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
     scale = 1.0 if how.rehearse is None else how.rehearse
     out = notes()
     costs = pool_costs(how.settings) if how.pools else None
-    live = LiveProgress(out, how.settings.run.slots, scale, costs)
+    machine = None if how.pools else machine_resources()
+    live = LiveProgress(out, how.settings.run.slots, scale, costs, machine)
 
     def show(line: str) -> None:
         out.print(line, style="dim", markup=False, soft_wrap=True)

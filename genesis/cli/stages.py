@@ -97,6 +97,7 @@ def simulate(
     as_json: bool,
 ) -> int:
     """Predict the timeline, makespan, cost and critical path of PLAN; each task lasts its estimate."""
+    from genesis.agents.machine import machine_resources
     from genesis.cli.forecast import forecast_of
     from genesis.cli.planning import load_agents, pool_costs, read_plan
     from genesis.cli.render import simulation_view
@@ -110,10 +111,11 @@ def simulate(
     prepared = prepare(given, registry, settings=settings, keep=True, selectors=selectors(select, except_))
     program = compile_prepared(prepared, settings)
     costs = pool_costs(settings) if pools else None
-    result = predicted(program, slots=settings.run.slots, pools=costs, now=utc_now())
+    machine = None if pools else machine_resources()
+    result = predicted(program, slots=settings.run.slots, pools=costs, machine=machine, now=utc_now())
     if as_json:
         print_document(result.model_dump(mode="json"))
     else:
-        known = forecast_of(program, settings.run.slots, pools=costs)
+        known = forecast_of(program, settings.run.slots, pools=costs, machine=machine)
         console().print(simulation_view(result, known, settings.run.default_seconds))
     return 0

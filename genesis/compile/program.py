@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -23,6 +24,7 @@ from genesis.model import (
     Task,
     TaskCopy,
 )
+from genesis.model.resources import find_lacking
 from genesis.structure import (
     Conditions,
     DataFlow,
@@ -75,11 +77,13 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
     number = {leaf: index for index, leaf in enumerate(order)}
     added = {node.index: max(rounds[node.index], routed.added.get(node.path, 0)) for node in tree.nodes}
     rules = compile_rules(tree, flow, conditions, number, added)
-    agents = _agents(routed, registry, tree)
+    known = {agent.name: agent for agent in registry.agents}
+    agents = _agents(routed, known, tree)
     values = plan_values(plan)
     prints = _fingerprints(values, tree, flow, flat, agents)
     groups = [tuple(number[leaf] for leaf in group) for group in flat.groups]
     parallel, in_copies = _limit_copies(tree)
+    priorities = _priorities(tree)
     leaves = []
     for index, leaf in enumerate(order):
         sources = {reference: number[source] for reference, source in flow.sources.get(leaf, {}).items()}
@@ -90,13 +94,14 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         if node.task.for_each is not None or leaf not in tree.scopes:
             description = fill_text(description, values)
         own = prints[leaf]
-        place = _Place(index, after, sources, keys, escaped, own, retries, description, items, in_copies.get(leaf, ()))
+        copies, priority = in_copies.get(leaf, ()), priorities.get(leaf, 0)
+        place = _Place(index, after, sources, keys, escaped, own, retries, description, items, copies, priority)
         if node.task.for_each is not None:
-            made = _gathering_leaf(place, node, routed, registry, default_seconds)
+            made = _gathering_leaf(place, node, routed, known, default_seconds)
         elif agent is None:
             made = _waiting_leaf(place, node, values, default_seconds)
         else:
-            made = _leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path))
+            made = _leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path, known))
         leaves.append(_with_rule(made, leaf, rules, place))
     used = {leaf.agent for leaf in leaves}
     return Program(
@@ -179,9 +184,18 @@ def _limit_copies(tree: Outline) -> tuple[dict[str, int], dict[int, tuple[str, .
     return parallel, in_copies
 
 
-def _agents(routed: RoutedPlan, registry: Registry, tree: Outline) -> dict[int, AgentProfile]:
+def _priorities(tree: Outline) -> dict[int, int]:
+    """Return the priority of each task that has one, or stands in a composite that has one."""
+    found: dict[int, int] = {}
+    for node in tree.nodes:  # composites come before what is in them
+        own = node.task.priority
+        if own is not None or node.parent in found:
+            found[node.index] = found[node.parent] if own is None else own
+    return found
+
+
+def _agents(routed: RoutedPlan, known: Mapping[str, AgentProfile], tree: Outline) -> dict[int, AgentProfile]:
     """Find the agents of all leaves that work; a `for_each` task itself has none, and one that waits neither."""
-    known = {agent.name: agent for agent in registry.agents}
     found: dict[int, AgentProfile] = {}
     for node in tree.leaf_nodes():
         if node.task.for_each is not None or node.task.wait_for is not None:
@@ -233,14 +247,21 @@ class _Place:
     description: str
     items: dict[str, JsonValue]
     in_copies: tuple[str, ...]
+    priority: int
 
 
-def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
-    """Return the fallback agents: none for a pinned agent, or where a repetition would do harm."""
+def _fallbacks(task: Task, routed: RoutedPlan, path: str, known: Mapping[str, AgentProfile]) -> tuple[str, ...]:
+    """Return the fallback agents that have what the task needs.
+
+    There are none for a pinned agent, or where a repetition would do harm.
+    """
     route = routed.routes.get(path)
     if route is None or task.agent is not None or task.side_effects:
         return ()
-    return tuple(other.agent for other in route.alternatives)
+    names = tuple(other.agent for other in route.alternatives)
+    if task.resources is None:
+        return names
+    return tuple(name for name in names if name in known and not find_lacking(task.resources, known[name].resources))
 
 
 def _retries(task: Task, plan: Plan) -> int:
@@ -279,15 +300,19 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         retry=task.retry,
         schemas=task.outputs if isinstance(task.outputs, dict) else {},
         env=task.env,
+        resources=task.resources,
+        mutex=task.mutex,
+        priority=place.priority,
         runs_in=task.runs_in,
     )
 
 
-def _gathering_leaf(place: _Place, node: Node, routed: RoutedPlan, registry: Registry, default_seconds: float) -> Leaf:
+def _gathering_leaf(
+    place: _Place, node: Node, routed: RoutedPlan, known: Mapping[str, AgentProfile], default_seconds: float
+) -> Leaf:
     """Make the leaf of a `for_each` task itself; before its list is known it has the estimates of one copy."""
     task = node.task
     is_open = not isinstance(task, ExpandedTask)
-    known = {agent.name: agent for agent in registry.agents}
     copied = _list_leaf_tasks(task.template if isinstance(task, ExpandedTask) else task, node.path)
     works = [
         (leaf, known.get(route.agent or "") if (route := routed.routes.get(path)) else None)
@@ -314,6 +339,7 @@ def _gathering_leaf(place: _Place, node: Node, routed: RoutedPlan, registry: Reg
         gathers=task.on_failure,
         for_each=task.for_each if is_open else None,
         in_copies=place.in_copies,
+        priority=place.priority,
     )
 
 

@@ -75,7 +75,7 @@ class Batcher:
     def use(self, program: Program) -> None:
         """Group the leaves of this program from now on: it is the one before with leaves added."""
         self._leaves = program.leaves
-        jobs = [ScheduleJob(leaf.seconds, leaf.after, leaf.agent) for leaf in program.leaves]
+        jobs = [ScheduleJob(leaf.seconds, leaf.after, leaf.agent, priority=leaf.priority) for leaf in program.leaves]
         self._batches = Batches(jobs, BatchRules(leaves=self._how.batch_leaves, ahead_s=self._how.batch_seconds))
 
     def put(self, leaf: Leaf) -> None:
@@ -121,7 +121,8 @@ class Batcher:
         self._timer = None
         if self._held:
             return
-        planned = self._batches.plan(list(self._ready), final=self._final, free=self._free, expected_s=self._estimate_s)
+        ready = sorted(self._ready, key=lambda index: -self._leaves[index].priority)
+        planned = self._batches.plan(ready, final=self._final, free=self._free, expected_s=self._estimate_s)
         late = [child.leaves[0].agent for child in self._waiting()]
         soon: dict[str, list[float]] = {}
         for batch in planned:

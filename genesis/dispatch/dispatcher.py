@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
+from typing import Any
 from uuid import UUID, uuid4
 
 from prefect.client.schemas.actions import TaskRunCreate
@@ -14,6 +15,7 @@ from prefect.states import Pending, to_state_create
 from prefect.types import KeyValueLabels
 
 from genesis.dispatch.child import ChildFlowRun, batch_name, idempotency_key, parameters
+from genesis.dispatch.job_variables import needs_own_flow_run
 from genesis.dispatch.limits import DEPLOYMENT_POLL_S
 from genesis.dispatch.pools import AgentPools
 from genesis.engine.observers.telemetry import dispatch_span
@@ -75,7 +77,10 @@ class Dispatcher:
             try:
                 with dispatch_span(leaves, pool, parent=trace):
                     await self._link(link, leaves, after)
-                    flow_run = await self._flow_run(deployment, link, leaves, attempt, image)
+                    variables = await self._pools.find_job_variables(pool, leaves[0].resources)
+                    if image is not None:
+                        variables = {**variables, "image": image}
+                    flow_run = await self._flow_run(deployment, link, leaves, attempt, variables)
             except ObjectNotFound:  # deleted since it was read
                 self._pools.forget(pool)
                 await self._unlink(link)
@@ -109,8 +114,12 @@ class Dispatcher:
         )
 
     def _lane_s(self, leaves: Sequence[Leaf], attempt: int) -> float:
-        """Return how long a child waits for more leaves: not after a failure, nor for another agent, pool or image."""
+        """Return how long a child waits for more leaves.
+
+        Not at all after a failure, with another agent's leaf, or with one that has a flow run of its own.
+        """
         usual = leaves[0].agent == self._session.program.leaves[leaves[0].index].agent and not leaves[0].runs_apart
+        usual = usual and not needs_own_flow_run(leaves[0].resources)
         return self._session.settings.pools.lane_idle_s if attempt == 1 and usual else 0.0
 
     async def _deployment(self, pool: str) -> UUID:
@@ -157,7 +166,7 @@ class Dispatcher:
         await self._api.call(delete)
 
     async def _flow_run(
-        self, deployment: UUID, link: UUID, leaves: Sequence[Leaf], attempt: int, image: str | None
+        self, deployment: UUID, link: UUID, leaves: Sequence[Leaf], attempt: int, variables: dict[str, Any]
     ) -> FlowRun:
         """Make the child; asking twice makes one.
 
@@ -175,7 +184,7 @@ class Dispatcher:
                     idempotency_key=idempotency_key(run_id, leaves, attempt),
                     parent_task_run_id=link,
                     labels=_labels(),
-                    job_variables=None if image is None else {"image": image},
+                    job_variables=variables or None,
                 ),
             )
         except ApiRefused as error:

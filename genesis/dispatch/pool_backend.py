@@ -21,6 +21,7 @@ from genesis.dispatch.batcher import Batcher
 from genesis.dispatch.child import ChildFlowRun
 from genesis.dispatch.children import FINAL, Children
 from genesis.dispatch.dispatcher import Dispatcher
+from genesis.dispatch.job_variables import needs_own_flow_run
 from genesis.dispatch.lanes import Lanes
 from genesis.dispatch.pending_outcomes import PendingOutcomes
 from genesis.dispatch.pools import AgentPools
@@ -305,8 +306,9 @@ class PoolBackend:
     def _is_free(self, index: int) -> bool:
         """Whether a leaf may share a child.
 
-        It is in none, was in none that went wrong, waits for no person, is work and not the sum of a group's, has no
-        pool or image of its own, and is no part of copies of which only some may run at once.
+        It is in none, was in none that went wrong, waits for no person, is work and not the sum of a group's, is no
+        part of copies of which only some may run at once, needs nothing that its flow run is started with, has no pool
+        or image of its own, and no mutex.
         """
         return (
             index not in self._children.taken
@@ -315,6 +317,8 @@ class PoolBackend:
             and index not in self._outcomes
             and not self._leaves[index].approval
             and not self._leaves[index].in_copies
+            and not needs_own_flow_run(self._leaves[index].resources)
+            and self._leaves[index].mutex is None
             and not self._leaves[index].runs_apart
             and index not in self._apart
             and not self._waits_for_a_person(self._leaves[index])

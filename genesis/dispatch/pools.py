@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from prefect.client.schemas.objects import WorkerStatus, WorkPool
@@ -12,6 +13,8 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 
 from genesis.dispatch.child import short_pool
+from genesis.dispatch.job_variables import describe_unknown, make_job_variables, needs_own_flow_run
+from genesis.model import Resources
 from genesis.prefect_api.client import PrefectApi
 
 __all__ = ["FLOW_NAME", "AgentPools"]
@@ -34,7 +37,9 @@ class AgentPools:
         self._api = api
         self._notify = notify
         self._deployments: dict[str, UUID] = {}
+        self._templates: dict[str, dict[str, Any]] = {}
         self._queues: dict[str, UUID | None] = {}
+        self._unknown: set[str] = set()
         self._said: dict[str, str] = {}
         self._reading = asyncio.Lock()
 
@@ -49,8 +54,41 @@ class AgentPools:
         return self._deployments[pool]
 
     def forget(self, pool: str) -> None:
-        """Read a pool's deployment again: it was deleted, and perhaps made anew."""
+        """Read a pool's deployment and template again: it was deleted, and perhaps made anew."""
         self._deployments.pop(pool, None)
+        self._templates.pop(pool, None)
+
+    async def find_job_variables(self, pool: str, resources: Resources | None) -> dict[str, Any]:
+        """Return the job variables of a leaf, of those that its pool has; what it has none for is reported once.
+
+        Raises:
+            ApiUnavailable: The API does not answer.
+        """
+        if not needs_own_flow_run(resources):
+            return {}
+        async with self._reading:
+            if pool not in self._templates:
+                self._templates[pool] = await self._read_template(pool)
+        template = self._templates[pool]
+        if unknown := describe_unknown(resources, template):
+            self._report_unknown(pool, ", ".join(unknown))
+        return make_job_variables(resources, template)
+
+    async def _read_template(self, pool: str) -> dict[str, Any]:
+        name = f"{FLOW_NAME}/{short_pool(pool)}"
+        try:
+            deployment = await self._api.call(lambda client: client.read_deployment_by_name(name))
+            found = await self._api.call(lambda client: client.read_work_pool(deployment.work_pool_name or pool))
+        except ObjectNotFound:  # deleted: whoever waits for the flow run reports it
+            return {}
+        return dict(found.base_job_template)
+
+    def _report_unknown(self, pool: str, unknown: str) -> None:
+        text = f"pool {pool!r} has no job variable for {unknown}: its workers are not told what tasks need of it"
+        if text not in self._unknown:
+            self._unknown.add(text)
+            _log.info("a pool has no job variables for resources", extra={"pool": pool, "reason": unknown})
+            self._notify(text)
 
     async def trouble(self, pool: str) -> str | None:
         """Find out why no worker takes what a pool has to do, and report it; None where nothing is wrong.

@@ -17,6 +17,7 @@ from genesis.engine.ending import Ending, decide
 from genesis.engine.failover import OPEN, Failover, FailoverDecision
 from genesis.engine.leaf_backend import LeafBackend
 from genesis.engine.limits import DELIVERY_POLL_S
+from genesis.engine.mutexes import LOST, Mutexes
 from genesis.engine.observers.telemetry import task_ended, task_span
 from genesis.engine.replanner import Replanner, ReplanOutcome
 from genesis.engine.run_context import RunContext
@@ -29,7 +30,16 @@ from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome
 from genesis.observability.instruments import REPLANS, TASKS_READY
 from genesis.observability.metrics import metrics_of_process
 from genesis.resilience.breakers import reset_command
-from genesis.schedule import JobState, ScheduleJob, ScheduleLimits, Scheduler, add_rules, rank_work, schedule_job
+from genesis.schedule import (
+    JobState,
+    ScheduleJob,
+    Scheduler,
+    add_rules,
+    find_needs,
+    rank_work,
+    schedule_job,
+    schedule_limits,
+)
 
 __all__ = ["Driver"]
 
@@ -91,6 +101,11 @@ class Driver:
         self._replanner = Replanner(session)
         self._undecided = {index: outcomes.pop(index) for index in self._replanner.find_undecided(outcomes)}
         self._rules = StartRules(session, outcomes)
+        self._mutexes = Mutexes(session, self._lose_mutex)
+        self._holders: dict[int, asyncio.Task[None] | None] = {}
+        """The tasks of leaves that run with a mutex."""
+        self._lost: set[int] = set()
+        """Leaves that are ended since another task has their mutex."""
         self._waits = Waits(session)
         self._scheduler = self._schedule()
         self._restore()
@@ -101,12 +116,12 @@ class Driver:
         """Run until every leaf is final, and say how it ended."""
         await self._failover.look()
         self._check_budget()
-        looks = (self._watch(), self._failover.watch(), self._watch_deliveries())
+        looks = (self._watch(), self._failover.watch(), self._watch_deliveries(), self._mutexes.watch())
         watches = [asyncio.create_task(look) for look in looks]
         for watch in watches:
             watch.add_done_callback(self._check_watch)
         try:
-            async with asyncio.TaskGroup() as group:
+            async with self._mutexes, asyncio.TaskGroup() as group:
                 for index, outcome in self._undecided.items():
                     self._consider(self._leaves[index], outcome, group)
                 while not await self._is_over(group):
@@ -215,23 +230,27 @@ class Driver:
         joins, program = self._replanner.joins, self._session.program
         self._scheduled = program
         work = [self._job(leaf) for leaf in self._leaves]
-        per_agent = {agent.name: agent.max_concurrency for agent in program.registry.agents}
-        limits = ScheduleLimits(self._session.slots, per_agent, program.parallel)
+        limits = schedule_limits(program, self._session.slots, self._session.machine)
         jobs = add_rules(program, work, {index: amendment.group.id for index, amendment in joins.items()})
         scheduler = Scheduler(jobs, limits, rank_work(work, jobs, limits))
         self._rules.follow(scheduler, self._leaves)
         return scheduler
 
     def _job(self, leaf: Leaf) -> ScheduleJob:
-        job = schedule_job(leaf)
+        job = schedule_job(self._leaf(leaf.index))
         if not leaf.agent:
             return job
         if leaf.index in self._replanner.joins:
-            return replace(job, duration_s=0.0, agent=None)
-        return replace(job, agent=self._leaf(leaf.index).agent, early=self._session.is_brief(leaf))
+            return replace(job, duration_s=0.0, agent=None, needs=())
+        return replace(job, early=self._session.is_brief(leaf))
 
     def _begin(self, leaf: Leaf, group: asyncio.TaskGroup) -> None:
-        """Run a leaf; one whose list is known now gets its copies, and waits for them without a slot."""
+        """Run a leaf; one that waits for its mutex, or whose list is known now and gets its copies, has no slot."""
+        if self._mutexes.is_needed(leaf) and leaf.index not in self._replanner.joins:
+            self._scheduler.hold(leaf.index)
+            self._work(self._wait_for_mutex(leaf), group, self._uncancelled if leaf.always else self._considering)
+            self._events.put_nowait(None)  # another leaf may have its slot
+            return
         if leaf.for_each is None:
             self._work(self._run_leaf(leaf), group, self._uncancelled if leaf.always else self._working)
             return
@@ -244,9 +263,41 @@ class Driver:
         running.add(task)
         task.add_done_callback(running.discard)
 
+    async def _wait_for_mutex(self, leaf: Leaf) -> None:
+        """Let a leaf run once it has its mutex, or fail where that cannot be had."""
+        try:
+            await self._mutexes.acquire(leaf)
+        except GenesisError as fault:
+            self._conclude(leaf, Outcome(id=leaf.path, agent=leaf.agent, state="failed", error=error_info(fault)))
+        if self._scheduler.state(leaf.index) is JobState.HELD:
+            self._scheduler.release(leaf.index)
+        self._events.put_nowait(None)
+
+    def _lose_mutex(self, index: int) -> None:
+        """End a leaf that runs although another task has its mutex."""
+        holder = self._holders.get(index)
+        if holder is not None:
+            self._lost.add(index)
+            holder.cancel()
+
+    def _conclude_lost(self, leaf: Leaf, outcome: Outcome) -> Outcome:
+        """Return the outcome of a leaf that was ended since it had lost its mutex."""
+        self._lost.discard(leaf.index)
+        if outcome.state in FINISHED:
+            return outcome
+        error = ErrorInfo(
+            code=LOST,
+            message=f"the mutex {leaf.mutex!r} could not be renewed in time, and another task has it now",
+            hint=f"the Prefect server or this process stood still for a minute; then: genesis resume "
+            f"{self._session.run_id}",
+        )
+        return outcome.model_copy(update={"state": "failed", "error": error})
+
     async def _run_leaf(self, leaf: Leaf) -> None:
         """Run one leaf, gather its result, or wait; a ledger that cannot be written ends the run."""
         outcome = Outcome(id=leaf.path, agent=leaf.agent, state="failed")
+        if leaf.mutex is not None:
+            self._holders[leaf.index] = asyncio.current_task()
         try:
             with task_span(leaf, again=self._traced.get(leaf.index)) as made:
                 if made.traceparent is not None:
@@ -266,6 +317,10 @@ class Driver:
             outcome = outcome.model_copy(update={"error": error_info(fault)})
             self._abort(Ending("failed", error_info(fault)))
         finally:
+            self._holders.pop(leaf.index, None)
+            self._mutexes.release(leaf.index)
+            if leaf.index in self._lost:
+                outcome = self._conclude_lost(leaf, outcome)
             self._events.put_nowait(_LeafEvent(leaf, outcome))
 
     def _handle_end(self, event: _LeafEvent, group: asyncio.TaskGroup) -> None:
@@ -322,6 +377,7 @@ class Driver:
     def _conclude(self, leaf: Leaf, outcome: Outcome) -> None:
         """Tell the scheduler that a leaf is final."""
         index, outcome = leaf.index, with_allowance(leaf, outcome)
+        self._mutexes.release(index)
         self.outcomes[index] = outcome
         self._session.observer.leaf_changed(outcome)
         if self._scheduler.state(index) is JobState.CANCELLED:  # the run was stopped while its plan was considered
@@ -440,6 +496,7 @@ class Driver:
     def _put_back(self, turn: FailoverDecision) -> None:
         """Let a leaf wait for its turn again, perhaps with another agent; a running one gives its slot back."""
         index = turn.leaf.index
+        self._mutexes.release(index)
         self._scheduler.hold(index)
         self._report_diversion(turn)
         if turn.after_s > 0:
@@ -451,7 +508,7 @@ class Driver:
             more = {"event": "task.moved", "task": turn.leaf.path, "agent": turn.leaf.agent}
             _log.warning("task %r: %s", turn.leaf.path, turn.leaf.note, extra=more)
             at_once = self._session.program.profile(turn.leaf.agent).max_concurrency
-            self._scheduler.reassign(index, turn.leaf.agent, at_once)
+            self._scheduler.reassign(index, turn.leaf.agent, at_once, find_needs(turn.leaf))
         self._scheduler.release(index)
 
     def _report_diversion(self, turn: FailoverDecision) -> None:
@@ -495,6 +552,7 @@ class Driver:
     def _suspend(self) -> None:
         """Start nothing for now, or continue."""
         self._backend.suspend(self._control.suspended)
+        self._mutexes.suspend(self._control.suspended, running=self._holders)
         self._look_again()
 
     def _spend(self, outcome: Outcome) -> None:

@@ -11,6 +11,8 @@ __all__ = [
     "LEASE_CALL_S",
     "LEASE_POLL_S",
     "LOCK_POLL_S",
+    "MUTEX_POLL_S",
+    "MUTEX_RENEW_S",
     "OWNER_POLL_S",
     "PROGRESS_S",
     "SERVER_POLL_S",
@@ -35,6 +37,10 @@ LEASE_CALL_S = 10.0
 """Time limit of a call that reads the state."""
 LOCK_POLL_S = 0.2
 """Pause between two attempts to get a run's lock."""
+MUTEX_POLL_S = 2.0
+"""Longest pause between two attempts to get a mutex that another task has; the first ones are shorter."""
+MUTEX_RENEW_S = 15.0
+"""Pause between two renewals of a mutex's lease, which is 60 s long."""
 CANCEL_POLL_S = 0.5
 """Pause between two checks whether a cancelled run has ended."""
 TASK_RUN_POLL_S = 0.5

@@ -364,6 +364,7 @@ class Replanner:
             subtasks=tasks,
             # What the task came after has ended, in whatever way its own rule took.
             run_if="all_succeeded" if leaf.rule is None else "all_done",
+            priority=leaf.priority or None,
         )
         return Amendment(
             number=1, kind=kind, task=leaf.path, group=group, reason=reason, outcome=outcome, at=self._session.now()

@@ -13,7 +13,7 @@ from genesis.agents.contract import Executor
 from genesis.engine.observer import NullObserver, Observer
 from genesis.ledger import Ledger
 from genesis.ledger.program_state import ProgramState
-from genesis.model import Attempt, Leaf, Outcome, Program
+from genesis.model import Attempt, Leaf, Outcome, Program, Resources
 from genesis.model.run import utc_now
 from genesis.model.tenant import tenant_tag
 from genesis.prefect_api.names import OWN_TAG, correlation_tag
@@ -62,7 +62,8 @@ class RunContext:
     """The run's deadline, by `time.monotonic()` of this process."""
     token: str | None = None
     """Of a worker: the id of its flow run, under which its outcomes wait for being adopted."""
-
+    machine: Resources | None = None
+    """What the machine has that runs the leaves; None where they run elsewhere."""
     tenant: str | None = None
     """For whom the run is; workers take the runs that wait in turn by it."""
     earlier: str | None = None

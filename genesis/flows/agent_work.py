@@ -17,6 +17,7 @@ from prefect.events import emit_event
 
 from genesis.engine.executor_context import executors, make_executor_context
 from genesis.engine.local_backend import LocalBackend
+from genesis.engine.mutexes import keep_lease
 from genesis.engine.observer import Observers
 from genesis.engine.observers.breaker_events import emit_breaker_events
 from genesis.engine.observers.log import LogObserver
@@ -149,7 +150,8 @@ async def _run_in_order(
             continue
         if await session.ledger.is_suspended():
             return OrderResult(ended, len(leaves), suspended=True)
-        outcome = await backend.run(leaf)
+        async with keep_lease(session, leaf):
+            outcome = await backend.run(leaf)
         _stop_if_cancelled()
         ended.append(outcome)
         session.observer.leaf_changed(outcome)

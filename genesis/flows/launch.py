@@ -15,6 +15,7 @@ from prefect.context import FlowRunContext
 
 from genesis.agents import LocalProbe
 from genesis.agents.functions import Functions
+from genesis.agents.machine import machine_resources
 from genesis.engine.executor_context import executors, make_executor_context
 from genesis.engine.leaf_backend import LeafBackend
 from genesis.engine.lifecycle import BackendFactory
@@ -248,6 +249,7 @@ async def _execute(program_state: ProgramState, header: Header, ledger: Ledger, 
         quotas=quotas_of(settings.resilience, settings.home) if launch.rehearse is None else None,
         scopes=agent_scopes(header.registry.agents, header.code_folders, settings.resilience.share),
         probe=None if launch.rehearse is not None or launch.pools else LocalProbe(tools),
+        machine=None if launch.pools else machine_resources(),
     )
     backend = _pools(launch.notify) if launch.pools else LocalBackend
     ledger.reserve.hold(len(program_state.program.leaves))

@@ -118,6 +118,9 @@ def _read_options(step: Step, values: dict[str, Any], given: Mapping[str, ast.ex
         elif name not in _TRIGGERS:
             step.condition = f"trigger_rule={show('trigger_rule')}"
     step.mutex = f"pool {show('pool')}" if "pool" in values else ""
+    weight = values.get("priority_weight")
+    if values.get("weight_rule") == "absolute" and isinstance(weight, int) and not isinstance(weight, bool):
+        step.weight = weight
     step.priority = show("priority_weight") if "priority_weight" in values else ""
     step.image = f"queue {show('queue')}" if "queue" in values else ""
     step.resources = show("executor_config") if "executor_config" in values else ""

@@ -13,7 +13,7 @@ from typing import Any
 from genesis.importers.conditions import add_alternative, translate_condition
 from genesis.importers.copies import find_item_names, read_copies
 from genesis.importers.expressions import fill_expressions, find_expressions
-from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
+from genesis.importers.fields import excerpt, items_of, mapping_of, resources_of, seconds_of, text_of, texts_of
 from genesis.importers.limits import LONGEST_TEXT, MOST_EXPANSIONS, MOST_STEPS
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
@@ -377,12 +377,46 @@ def _read_options(step: Step, template: dict[str, Any]) -> None:
     kept |= {f"backoff.{key}": backoff[key] for key in backoff if key not in carried}
     step.pauses = excerpt(kept) if kept else ""
     step.timeout_s = seconds_of(template.get("activeDeadlineSeconds", template.get("timeout")))
-    step.mutex = excerpt(template["synchronization"]) if template.get("synchronization") else ""
+    _read_synchronization(step, template.get("synchronization"))
     outputs, inputs = mapping_of(template.get("outputs")), mapping_of(template.get("inputs"))
     step.outputs = ", ".join(text_of(mapping_of(each).get("name")) for each in items_of(outputs.get("parameters")))
     artifacts = [*items_of(inputs.get("artifacts")), *items_of(outputs.get("artifacts"))]
     if artifacts:
         step.files = ", ".join(text_of(mapping_of(each).get("name")) for each in artifacts)
+
+
+def _read_synchronization(step: Step, value: Any) -> None:
+    """Read what keeps a step apart from others; a mutex of another namespace, or one of several, is another one."""
+    sync = mapping_of(value)
+    mutexes = [sync["mutex"]] if "mutex" in sync else items_of(sync.get("mutexes"))
+    first = mapping_of(mutexes[0]) if len(mutexes) == 1 else {}
+    if len(sync) == 1 and set(first) == {"name"} and not find_expressions(text_of(first["name"]), _OPENING):
+        step.only_one = text_of(first["name"])
+    elif sync:
+        step.mutex = excerpt(sync)
+
+
+def _read_resources(value: Any) -> tuple[dict[str, Any], str]:
+    """Read the resources of a container.
+
+    Returns:
+        Its requests of processors and memory, which are its limits where it has no others, and what is left of it.
+    """
+    resources = mapping_of(value)
+    wanted = {**mapping_of(resources.get("limits")), **mapping_of(resources.get("requests"))}
+    cpu = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)(m?)", text_of(wanted.get("cpu")), re.ASCII)
+    memory = re.fullmatch(r"\d{1,15}(?:[KMGT]i|[kMGT])?", text_of(wanted.get("memory")), re.ASCII)
+    needs = resources_of(
+        cpu=float(cpu[1]) / (1000 if cpu[2] else 1) if cpu else None, memory=memory[0] if memory else None
+    )
+    carried = {name: wanted[name] for name in needs}
+    rest = {
+        section: left if isinstance(each, dict) else each
+        for section, each in resources.items()
+        if (left := {key: one for key, one in mapping_of(each).items() if carried.get(key) != one})
+        or not isinstance(each, dict)
+    }
+    return needs, excerpt(rest) if rest else ""
 
 
 def _read_container(step: Step, container: dict[str, Any], values: Mapping[str, str], items: frozenset[str]) -> None:
@@ -444,7 +478,7 @@ def _read_script(step: Step, script: dict[str, Any], values: Mapping[str, str], 
 def _read_machine(step: Step, container: dict[str, Any], values: Mapping[str, str], items: frozenset[str]) -> None:
     """Read image, resources and environment of a container."""
     step.image = excerpt(container.get("image"))
-    step.resources = excerpt(container["resources"]) if container.get("resources") else ""
+    step.needs, step.resources = _read_resources(container.get("resources"))
     for each in items_of(container.get("env")):
         spec = mapping_of(each)
         name, value = text_of(spec.get("name")), _fill_values(text_of(spec.get("value")), values)

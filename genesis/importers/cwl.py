@@ -13,7 +13,7 @@ from typing import Any
 from genesis.errors import GenesisError
 from genesis.importers.conditions import add_alternative, translate_condition
 from genesis.importers.copies import find_item_names, read_copies
-from genesis.importers.fields import excerpt, items_of, mapping_of, text_of, texts_of
+from genesis.importers.fields import excerpt, items_of, mapping_of, resources_of, text_of, texts_of
 from genesis.importers.limits import MOST_EXPANSIONS
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
@@ -299,7 +299,8 @@ def _read_requirements(step: Step, owner: dict[str, Any]) -> None:
                 case "DockerRequirement":
                     step.image = excerpt(spec.get("dockerPull") or spec)
                 case "ResourceRequirement":
-                    step.resources = excerpt({key: each for key, each in spec.items() if key != "class"})
+                    step.needs, rest = _read_resources(spec)
+                    step.resources = excerpt(rest) if rest else ""
                 case "InitialWorkDirRequirement" | "ShellCommandRequirement":
                     step.expressions.append(name)
                 case "ToolTimeLimit":
@@ -309,6 +310,19 @@ def _read_requirements(step: Step, owner: dict[str, Any]) -> None:
                     _read_environment(step, spec.get("envDef"))
                 case _ if name not in _LANGUAGE:
                     step.losses.append(Loss(step.line, f"{section[:-1]} {name}", "left out"))
+
+
+def _read_resources(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the least processors and memory that are required, and what else is; expressions are not evaluated."""
+    cores, ram = (spec.get(f"{name}Min", spec.get(f"{name}Max")) for name in ("cores", "ram"))
+    needs = resources_of(
+        cpu=cores if isinstance(cores, int | float) else None, memory=f"{ram}Mi" if isinstance(ram, int) else None
+    )
+    carried = [
+        (name, amount) for name, key, amount in (("cores", "cpu", cores), ("ram", "memory", ram)) if key in needs
+    ]
+    rest = {key: each for key, each in spec.items() if key != "class" and (key[:-3], each) not in carried}
+    return needs, rest
 
 
 def _read_environment(step: Step, definitions: Any) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import suppress
 from typing import Any
 
+from pydantic import ValidationError
+
+from genesis.model.resources import Resources
 from genesis.model.scalars import restore_text
 from genesis.text import one_line
 
-__all__ = ["excerpt", "items_of", "mapping_of", "seconds_of", "text_of", "texts_of"]
+__all__ = ["excerpt", "items_of", "mapping_of", "resources_of", "seconds_of", "text_of", "texts_of"]
 
 _ISO = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?\Z", re.IGNORECASE | re.ASCII)
 _GO = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
@@ -58,6 +62,17 @@ def seconds_of(value: Any) -> float | None:
     elif _GO.sub("", text) == "":
         found = sum(float(number) * _UNITS[unit] for number, unit in _GO.findall(text))
     return found if found > 0 and math.isfinite(found) else None
+
+
+def resources_of(*, cpu: Any, memory: Any) -> dict[str, Any]:
+    """Return the amounts of processors and memory that a plan file can say, as its keys."""
+    found: dict[str, Any] = {}
+    for name, amount in (("cpu", cpu), ("memory", memory)):
+        if amount is not None and not isinstance(amount, bool):
+            with suppress(ValidationError):
+                Resources.model_validate({name: amount})
+                found[name] = amount
+    return found
 
 
 def excerpt(value: Any) -> str:

@@ -15,6 +15,7 @@ from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, 
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
 from genesis.importers.workflow import Command, Loop, Loss, Start, Step, Trigger, Workflow, WorkflowParameter
+from genesis.model.task import is_mutex
 from genesis.security.secret_names import is_secret_name
 
 __all__ = ["find_mismatch", "read_workflow"]
@@ -154,7 +155,7 @@ class _Job:
         self._read_strategy(group, mapping_of(job.get("strategy")))
         machine = [excerpt(job[key]) for key in ("runs-on", "container") if job.get(key)]
         group.image = ", ".join(machine)
-        group.mutex = excerpt(job.get("concurrency")) if job.get("concurrency") else ""
+        self._read_concurrency(group, job.get("concurrency"))
         group.outputs = ", ".join(mapping_of(job.get("outputs")))
         if job.get("environment"):
             group.wait_for = f"the environment {excerpt(job['environment'])}, which can need an approval"
@@ -169,7 +170,22 @@ class _Job:
             group.inputs = _masked({"uses": job["uses"], "with": job.get("with")})
             return group
         group.steps = self._steps()
+        if len(group.steps) == 1 and group.only_one:  # a mutex of a task is that of the job if that has one task
+            group.steps[0].only_one, group.only_one = group.only_one, ""
+            construct = f"concurrency {group.steps[0].only_one}: a job that waits is cancelled by the next one"
+            group.losses.append(Loss(group.lines["mutex"], construct, "all of them run, one after the other"))
         return group
+
+    @staticmethod
+    def _read_concurrency(group: Step, value: Any) -> None:
+        """Read what keeps a job apart from others."""
+        options = mapping_of(value) or {"group": text_of(value)}
+        name = text_of(options.get("group"))
+        cancels = text_of(options.get("cancel-in-progress", "false")) != "false"
+        if is_mutex(name) and not cancels and set(options) <= {"group", "cancel-in-progress"}:
+            group.only_one = name
+        elif value:
+            group.mutex = excerpt(value)
 
     def _read_strategy(self, group: Step, strategy: dict[str, Any]) -> None:
         """Read which copies of the job there are."""

@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from genesis.importers.fields import excerpt
 from genesis.importers.workflow import Step
-from genesis.model.task import Retry
+from genesis.model.task import HIGHEST_PRIORITY, Retry, is_mutex
 
 __all__ = ["STEP_KEYS", "Written"]
 
@@ -116,18 +117,26 @@ def write_image(step: Step) -> Written:
 
 
 def write_resources(step: Step) -> Written:
-    """Write the processors and memory that it needs."""
-    return Written(construct=f"resources: {step.resources}") if step.resources else _ALL
+    """Write the processors and memory that it needs; those of a group are of none of its tasks alone."""
+    kept = {} if step.steps else step.needs
+    lost = [excerpt(step.needs)] if step.needs and step.steps else []
+    lost += [step.resources] if step.resources else []
+    return Written(keys={"resources": kept} if kept else {}, construct=f"resources: {', '.join(lost)}" if lost else "")
 
 
 def write_mutex(step: Step) -> Written:
     """Write what keeps it apart from other tasks."""
     outcome = "left out: nothing keeps it apart from tasks of other runs"
-    return Written(construct=f"concurrency: {step.mutex}", outcome=outcome) if step.mutex else _ALL
+    if step.only_one and not step.steps and is_mutex(step.only_one):
+        return Written(keys={"mutex": step.only_one})
+    lost = step.mutex or step.only_one
+    return Written(construct=f"concurrency: {lost}", outcome=outcome) if lost else _ALL
 
 
 def write_priority(step: Step) -> Written:
     """Write its priority."""
+    if step.weight is not None and abs(step.weight) <= HIGHEST_PRIORITY:
+        return Written(keys={"priority": step.weight})
     return Written(construct=f"priority: {step.priority}") if step.priority else _ALL
 
 

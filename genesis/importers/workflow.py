@@ -136,10 +136,18 @@ class Step:
     timeout_s: float | None = None
     image: str = ""
     """The container image, machine or environment that it runs in."""
+    needs: dict[str, Any] = field(default_factory=dict)
+    """Processors and memory that it needs, in the keys of the plan file."""
     resources: str = ""
+    """What else it needs of its machine."""
+    only_one: str = ""
+    """Name of the mutex that keeps it apart from other steps."""
     mutex: str = ""
-    """What keeps it apart from other steps: a pool, a semaphore, a concurrency group."""
+    """What else keeps it apart from other steps: a pool, a semaphore, a concurrency group."""
+    weight: int | None = None
+    """Its priority among the steps that are ready: the higher first."""
     priority: str = ""
+    """Another priority that the source gives it."""
     files: str = ""
     """Files that it takes from other steps, or hands on."""
     wait_for: str = ""

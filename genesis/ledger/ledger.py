@@ -7,6 +7,7 @@ genesis/<run id>/results/00012-….json a result too large for the record
 genesis/<run id>/attempts/00012-…/<token>.json  what a worker's attempt came to, until the orchestrator adopts it
 genesis/<run id>/lanes/<flow run>/0001.json  an order of further leaves for a flow run; state.json is its answer
 genesis/<run id>/deliveries/00012-….json  what a person handed in for a leaf; written once, and counts before its record
+genesis/<run id>/mutexes/00012-….json  the lease of a leaf's mutex, so that the next execution continues it
 genesis/<run id>/amendments/0001.json  a change of the plan while it ran, whole
 genesis/<run id>/waits/00012-….json   when a leaf began to wait
 genesis/<run id>/owner.json           which flow run orchestrates
@@ -27,6 +28,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from pydantic import JsonValue, ValidationError
 
@@ -336,6 +338,18 @@ class Ledger:
         try:
             return LaneState.model_validate_json(raw) if raw is not None else None
         except ValidationError:
+            return None
+
+    async def write_mutex(self, leaf: Leaf, lease: str) -> None:
+        """Write the id of the lease of a leaf's mutex. Only the run's orchestrator may."""
+        await self._write(f"mutexes/{leaf_name(leaf)}.json", lease)
+
+    async def read_mutex(self, leaf: Leaf) -> str | None:
+        """Read the id of the lease that a leaf's mutex had last; None where none is known."""
+        raw = await self.store.read(self._name(f"mutexes/{leaf_name(leaf)}.json"))
+        try:
+            return None if raw is None else str(UUID(json.loads(raw)))
+        except (ValueError, TypeError, AttributeError):
             return None
 
     async def suspend(self, *, suspended: bool) -> None:

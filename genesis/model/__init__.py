@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from genesis.model.plan_schedule import Notification, PlanSchedule
     from genesis.model.program import Leaf, Program
     from genesis.model.report import Diagnostic, Report, ScoreParts, Severity
+    from genesis.model.resources import Resources
     from genesis.model.run import (
         RESULT_FILE,
         Attempt,
@@ -91,6 +92,7 @@ _HOMES = {
     "RehearsalSpec": "genesis.model.agent",
     "RemoteAgentSpec": "genesis.model.agent",
     "Report": "genesis.model.report",
+    "Resources": "genesis.model.resources",
     "Retry": "genesis.model.task",
     "Route": "genesis.model.task",
     "RoutedPlan": "genesis.model.plan",
@@ -152,6 +154,7 @@ __all__ = [
     "RehearsalSpec",
     "RemoteAgentSpec",
     "Report",
+    "Resources",
     "Retry",
     "Route",
     "RoutedPlan",

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from genesis.model.base import AgentName, Fraction, Model, Name, Text, TextMap, Usd
 from genesis.model.env_name import VariableName
+from genesis.model.resources import Resources
 from genesis.model.sandbox import Sandbox, SandboxRules
 from genesis.model.scalars import plain_value
 
@@ -215,6 +216,8 @@ class AgentProfile(Model):
     """Whether its results may add tasks to the plan: `subtasks` of a result is a proposal then."""
     sandbox: Annotated[Sandbox, Field(exclude_if=lambda value: value == SandboxRules())] = SandboxRules()
     """What its programs may reach on the machine that runs them."""
+    resources: Annotated[Resources | None, Field(exclude_if=lambda value: value is None)] = None
+    """What it offers all of its running tasks together; tasks that need more, or another tag, are not routed to it."""
     source: Annotated[str | None, Field(exclude_if=lambda value: value is None)] = None
     """Its source, as written by `genesis agents --json`. Ignored and dropped when a file is read."""
 

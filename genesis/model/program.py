@@ -9,6 +9,7 @@ from pydantic import JsonValue, SkipValidation
 from genesis.model.agent import AgentProfile, Registry
 from genesis.model.base import Model, TextMap, Usd
 from genesis.model.plan import Budget, RoutedPlan
+from genesis.model.resources import Resources
 from genesis.model.runs_in import RunsIn
 from genesis.model.task import CacheTtl, Retry, RunIf
 from genesis.model.wait_for import WaitFor
@@ -123,6 +124,12 @@ class Leaf(Model):
     """For one whose list is known only while the plan runs: that list, as it is written."""
     in_copies: tuple[str, ...] = ()
     """The copies that it is a part of and that `max_parallel` limits, by path; the task's is what comes before `/`."""
+    resources: Resources | None = None
+    """What it needs of its agent while it runs."""
+    mutex: str | None = None
+    """No two leaves with the same one run at once, in whatever runs they are."""
+    priority: int = 0
+    """Its own `priority`, else that of the innermost composite around it that has one."""
     wait_for: WaitFor | None = None
     """What it waits for, as it is written. It has no agent."""
     runs_in: RunsIn | None = None
@@ -182,8 +189,8 @@ class Program(Model):
 
         Returns:
             Nodes are paths, with the attributes of `Plan.graph` that leaves have, `fingerprint`, and `priority`: the
-            seconds of the longest chain that the leaf heads. The scheduler starts the largest first, unless its
-            search finds a better order.
+            seconds of the longest chain that the leaf heads. The scheduler starts the largest first, unless the
+            tasks' own `priority` differ or its search finds a better order.
         """
         from genesis.structure.task_graphs import build_program_graph  # noqa: PLC0415  # it stands on the models
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -21,10 +22,12 @@ from genesis.model.env_name import EnvName
 from genesis.model.for_each import ForEach
 from genesis.model.output_schema import OutputSchema
 from genesis.model.plan_reference import PlanReference
+from genesis.model.resources import Resources
 from genesis.model.runs_in import RunsIn
 from genesis.model.wait_for import WaitFor
 
 __all__ = [
+    "HIGHEST_PRIORITY",
     "Alternative",
     "CacheTtl",
     "Estimate",
@@ -35,12 +38,21 @@ __all__ = [
     "Task",
     "TaskCopy",
     "TaskId",
+    "is_mutex",
 ]
 
 RunIf = Literal["all_succeeded", "all_done", "any_failed", "any_succeeded", "always"]
 """How the tasks before a task must have ended so that it runs. A task that was skipped by its own condition has neither
 succeeded nor failed; one that was skipped since another failed counts as failed."""
+HIGHEST_PRIORITY = 1000
 _LONGEST_DELAY_S = 3600.0
+_MUTEX = r"^[A-Za-z0-9_.\-]+$"
+_LONGEST_MUTEX = 100
+
+
+def is_mutex(name: str) -> bool:
+    """Whether a task may have a mutex of this name."""
+    return re.fullmatch(_MUTEX, name) is not None and len(name) <= _LONGEST_MUTEX
 
 
 class Estimate(Model):
@@ -186,6 +198,13 @@ class Task(Model):
     """How many copies may run at once; only with `for_each`."""
     on_failure: Literal["all", "any"] = Field(default="all", exclude_if=lambda value: value == "all")
     """`all`: the task fails if a copy fails; `any`: one copy that succeeds is enough. Only with `for_each`."""
+    resources: Resources | None = None
+    """Processors, memory, GPUs and tags that its agent must offer while it runs."""
+    mutex: Annotated[str, Field(pattern=_MUTEX, max_length=_LONGEST_MUTEX)] | None = None
+    """No two tasks with the same mutex run at once, in whatever runs they are."""
+    priority: Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)] | None = None
+    """Of leaves that are ready, those with the higher priority start first; that of the composite around it if omitted,
+    else 0."""
     runs_in: RunsIn | None = None
     """The environment of its command or Python function, if that is not its agent's."""
     wait_for: WaitFor | None = None

@@ -24,7 +24,7 @@ from genesis.structure import (
 __all__ = ["fill_parameters", "nest_tasks", "network_problems", "refine_tasks"]
 
 Refinements = Mapping[str, tuple[Task, ...]]
-_NOT_OF_COMPOSITES: Mapping[str, object] = {"inputs": {}, "env": {}, "outputs": (), "estimate": None}
+_NOT_OF_COMPOSITES: Mapping[str, object] = {"inputs": {}, "env": {}, "outputs": (), "estimate": None, "resources": None}
 """What a task loses when it becomes a composite: its subtasks have it."""
 
 
@@ -72,6 +72,7 @@ def _part(part: Task, whole: Task) -> Task:
         update["subtasks"] = tuple(_part(child, whole) for child in part.subtasks)
     elif part.wait_for is None:
         update |= {"env": {**whole.env, **part.env}, "runs_in": part.runs_in or whole.runs_in}
+        update["resources"] = part.resources or whole.resources
         if not part.inputs:
             update |= {"inputs": dict(whole.inputs), "literal_inputs": whole.literal_inputs}
     return part.model_copy(update=update)

@@ -51,7 +51,8 @@ def plan_again(
 ) -> ReplanProposal:
     """Plan an alternative to a failed task: by a model if there is one, else from the steps it spells out.
 
-    The new tasks inherit its inputs, environment variables, `runs_in`, labels, retries and time limit. The last one
+    The new tasks inherit its inputs, environment variables, `runs_in`, labels, retries, time limit, resources and
+    mutex. The last one
     produces the task's outputs, after all others.
 
     Args:
@@ -89,6 +90,8 @@ def _inherit_inputs(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
                 "timeout_s": given.timeout_s,
                 "cache": given.cache,
                 "retry": given.retry,
+                "resources": given.resources,
+                "mutex": given.mutex,
                 **({"retries": given.retries} if "retries" in given.model_fields_set else {}),
             }
         )

@@ -116,6 +116,8 @@ BY_CODE: Mapping[str, Meaning] = {
     "GEN-MODEL-TIMEOUT": _MODEL_GONE,
     "GEN-MODEL-UNREACHABLE": _MODEL_GONE,
     "GEN-DEADLINE": _PERSON,
+    "GEN-MUTEX-LIMIT": _means("resource", "high", "ask", blames=False),
+    "GEN-MUTEX-LOST": _means("resource", "high", "fail", blames=False),
     "GEN-SERVICE-BUSY": _BUSY,
     "GEN-TASK-REFUSED": _REFUSED,
     "GEN-TASK-EXIT": _means("network", "high", "fail", again=True, blames=False),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from genesis.errors import RoutingError
 from genesis.model import AgentProfile, Plan, Registry, Route, RoutedPlan, Task
+from genesis.model.resources import find_lacking
 from genesis.routing.assignment import Assignment
 from genesis.routing.capability import Team
 from genesis.routing.registry_checks import routing_problems
@@ -126,7 +127,11 @@ def _route_by_profile(task: Task, registry: Registry, error: Exception) -> Route
             rule.then == agent.name and rule.when.type == task_type for rule in registry.rules
         )
 
-    able = [agent for agent in registry.agents if set(task.requires) <= set(agent.skills)]
+    able = [
+        agent
+        for agent in registry.agents
+        if set(task.requires) <= set(agent.skills) and not find_lacking(task.resources, agent.resources)
+    ]
     if task.agent is not None:
         able = [a for a in able if a.name == task.agent and (task.type == GENERIC or takes(a, task.type))]
         why = f"the plan asks for {task.agent}" + ("" if able else ", which does not exist or cannot take the task")

@@ -59,10 +59,11 @@ class Assignment:
 
     def _group(self, task: Task) -> Group:
         tokens = task.estimate.tokens if self._paid_for_tokens and task.estimate else None
-        key = (task.type, task.requires, tokens)
+        key = task.type, task.requires, tokens, task.resources
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = self._team.group(*key, self._pieces)
+            made = self._team.group(task.type, task.requires, tokens, self._pieces, task.resources)
+            group = self._groups[key] = made
         return group
 
     def _route_pinned(self, task: Task, name: str, group: Group, near: _Near) -> Route:

@@ -10,7 +10,7 @@ The fit of a capable agent is a weighted sum of parts in [0, 1]:
 | cost | 0.10 | it is free; 0 is the price of the dearest agent of the registry |
 | load | 0.10 | nothing is assigned to it yet, compared with the others that could take the task |
 
-Skills are not a part: an agent without one of them cannot take the task at all.
+Skills and resources are not a part: an agent without one of them cannot take the task at all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from genesis.model import AgentCost, AgentProfile, Alternative, Registry, Route
+from genesis.model import AgentCost, AgentProfile, Alternative, Registry, Resources, Route
+from genesis.model.resources import find_lacking
 from genesis.routing.rules import GENERIC, RuleBook, TypedRule
 from genesis.routing.similarity import Pieces, Similarity, SimilarityReader
 
@@ -43,16 +44,18 @@ _TOKENS = 1_000
 
 @dataclass(slots=True)
 class Group:
-    """What all tasks of one type that require the same skills have in common."""
+    """What all tasks of one type that require the same skills and resources have in common."""
 
     type: str
     requires: tuple[str, ...]
+    resources: Resources | None
+    """What they need of the agent."""
     fit: dict[int, float]
     """For each candidate, its score when it is idle and the description matches nothing."""
     takers: tuple[int, ...]
-    """Agents that list the type and have the skills."""
+    """Agents that list the type, and have the skills and resources."""
     skilled: tuple[int, ...]
-    """Agents that have the skills, regardless of their types."""
+    """Agents that have the skills and resources, regardless of their types."""
     rules: tuple[TypedRule, ...]
     """Rules that can fire and whose agent has the skills, without the default."""
     default: TypedRule | None
@@ -101,16 +104,26 @@ class Team:
         """Return an empty cache of descriptions for the groups of one routing."""
         return self._similarity.pieces()
 
-    def group(self, task_type: str, requires: tuple[str, ...], tokens: int | None, pieces: Pieces) -> Group:
-        """Find the agents that can take tasks of a type with these skills.
+    def group(
+        self,
+        task_type: str,
+        requires: tuple[str, ...],
+        tokens: int | None,
+        pieces: Pieces,
+        resources: Resources | None = None,
+    ) -> Group:
+        """Find the agents that can take tasks of a type with these skills and resources.
 
         Args:
             task_type: The tasks' type.
             requires: Skills that the agent must have, all of them.
             tokens: Estimated tokens of each task, for agents that are paid for tokens.
             pieces: Cache of descriptions.
+            resources: What the agent must offer.
         """
         skilled = self._find_skilled(requires)
+        if resources is not None:
+            skilled = tuple(each for each in skilled if not find_lacking(resources, self.agents[each].resources))
         able = frozenset(skilled)
         rules = tuple(rule for rule in self._rules.for_type(task_type) if rule.agent in able)
         takers = tuple(index for index in self.by_type.get(task_type, ()) if index in able)
@@ -118,6 +131,7 @@ class Team:
         return Group(
             type=task_type,
             requires=requires,
+            resources=resources,
             fit=self._fit(task_type, asked, tokens or _TOKENS),
             takers=takers,
             skilled=skilled,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from genesis.document import close_matches
 from genesis.model import AgentProfile
+from genesis.model.resources import find_lacking
 from genesis.routing.capability import Group, Team
 from genesis.routing.rules import GENERIC
 
@@ -93,12 +94,25 @@ def nobody(team: Team, group: Group) -> str:
         return _sentence(f"no agent has the skill {lacking[0]!r}", close_matches(lacking[0], team.skills))
     if group.type != GENERIC and group.type not in team.by_type:
         return _sentence(f"no agent takes the type {group.type!r}", close_matches(group.type, team.by_type))
+    if group.resources is not None and (text := _describe_lacking(team, group)):
+        return text
     if not group.requires:
         return "no agent takes the type 'generic', and the description points at none; give the task a type"
     if not group.skilled:
         return f"no agent has all of the {_skills(group.requires)}"
     able = _format_words(team.agents[index].name for index in group.skilled)
     return f"no agent that takes {group.type!r} has the {_skills(group.requires)}; not taking it, but with it: {able}"
+
+
+def _describe_lacking(team: Team, group: Group) -> str:
+    """Explain that the agents which could take a task lack resources; empty where that is not the reason."""
+    takes = [agent for agent in team.agents if group.type == GENERIC or group.type in agent.task_types]
+    able = [agent for agent in takes if set(group.requires) <= set(agent.skills)]
+    lacking = {agent.name: find_lacking(group.resources, agent.resources) for agent in able}
+    if not all(lacking.values()):
+        return ""
+    what = _format_words(f"{name} lacks {' and '.join(each)}" for name, each in lacking.items())
+    return f"no agent that {_able('takes', group)} offers its resources: {what}" if able else ""
 
 
 def describe_refused_pin(team: Team, group: Group, name: str) -> str:
@@ -110,6 +124,8 @@ def describe_refused_pin(team: Team, group: Group, name: str) -> str:
     missing = [skill for skill in group.requires if skill not in team.agents[position].skills]
     if missing:
         return f"the plan asks for {name}, which does not have the {_skills(missing)}"
+    if lacking := find_lacking(group.resources, team.agents[position].resources):
+        return f"the plan asks for {name}, which does not offer {' and '.join(lacking)}"
     return f"the plan asks for {name}, which does not take the type {group.type!r}"
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from genesis.schedule.jobs import ScheduleError, ScheduleJob, ScheduleLimits
 from genesis.schedule.pools import PoolCosts
 from genesis.schedule.priorities import rank
-from genesis.schedule.program_jobs import add_rules, find_unbatched, rank_work, schedule_job
+from genesis.schedule.program_jobs import add_rules, find_unbatched, rank_work, schedule_job, schedule_limits
+from genesis.schedule.resources import find_needs
 from genesis.schedule.scheduler import JobState, Scheduler
 from genesis.schedule.simulate import simulate_jobs
 from genesis.schedule.timeline import Timeline
@@ -24,9 +25,11 @@ __all__ = [
     "Scheduler",
     "Timeline",
     "add_rules",
+    "find_needs",
     "find_unbatched",
     "rank",
     "rank_work",
     "schedule_job",
+    "schedule_limits",
     "simulate_jobs",
 ]

@@ -9,7 +9,8 @@ A dispatch costs a good part of a second, however short the job. Two rules save 
 
 Both are one rule: a job joins when the unrelated work ahead of it is none, or expected to
 take less than `ahead_s`. All predecessors outside of a batch are finished, so batches cannot wait for
-each other in a cycle.
+each other in a cycle. Where the jobs differ in priority, a follower joins only if nothing unfinished has a higher one:
+it would start before that.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ class Batches:
         self._jobs = jobs
         self._rules = rules
         self._tails = Network.of(jobs).tails()
+        priorities = [job.priority for job in jobs]
+        self._by_priority = sorted(range(len(jobs)), key=priorities.__getitem__) if len({*priorities}) > 1 else []
+        """The jobs that may not be final yet, the highest priority last; empty where all have the same."""
         self._followers: list[list[int]] = [[] for _ in jobs]
         for index, job in enumerate(jobs):
             for source in dict.fromkeys(job.after):
@@ -122,7 +126,15 @@ class Batches:
             for job in self._next(batch)
             if job not in taken and job not in final and free(job) and self._fits(batch, job, final)
         ]
+        if found and (highest := self._highest_priority(final)) is not None:
+            found = [job for job in found if self._jobs[job].priority >= highest]
         return min(found, key=lambda job: (-self._tails[job], job), default=None)
+
+    def _highest_priority(self, final: Container[int]) -> int | None:
+        """Return the highest priority of what is not final; None where all jobs have the same."""
+        while self._by_priority and self._by_priority[-1] in final:
+            self._by_priority.pop()
+        return self._jobs[self._by_priority[-1]].priority if self._by_priority else None
 
     def _next(self, batch: _Batch) -> Iterator[int]:
         for member in batch.jobs:

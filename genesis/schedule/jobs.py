@@ -42,6 +42,8 @@ class ScheduleJob:
             `Scheduler.take_waits`.
         in_copies: Names of the copies that it is a part of, as `task/copy`: of those of one task, no more run at once
             than `ScheduleLimits.parallel` says. A copy runs from its first start until all of its jobs have ended.
+        priority: Of ready jobs, those with the larger number start first, whatever their durations.
+        needs: Names of resources, each with the amount that it uses while it runs, at least 1.
 
     Raises:
         ScheduleError: The duration is negative, infinite or not a number.
@@ -58,6 +60,8 @@ class ScheduleJob:
     allow_failure: bool = False
     forgives: bool = False
     in_copies: tuple[str, ...] = ()
+    priority: int = 0
+    needs: tuple[tuple[str, int], ...] = ()
     waits: bool = False
 
     def __post_init__(self) -> None:
@@ -75,6 +79,8 @@ class ScheduleLimits:
         slots: Maximum number of concurrent jobs of the run, at least 1.
         per_agent: Maximum number of concurrent jobs by agent name, each at least 1; other agents have no limit.
         parallel: Maximum number of concurrent copies by task, each at least 1; other tasks have no limit.
+        capacity: How much of a resource the running jobs may use together, by its name; of others there is no limit. A
+            job that needs more than there is uses all of it.
 
     Raises:
         ScheduleError: A limit is below 1, so that nothing could ever run.
@@ -83,6 +89,7 @@ class ScheduleLimits:
     slots: int
     per_agent: Mapping[str, int] = field(default_factory=dict)
     parallel: Mapping[str, int] = field(default_factory=dict)
+    capacity: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.slots < 1:

@@ -20,6 +20,8 @@ def rank(jobs: Sequence[ScheduleJob], limits: ScheduleLimits) -> list[int]:
     is longer than what is proved to be necessary, `improve` looks for a better list; the result is never a longer
     predicted run than the base's. The same jobs and limits give the same priorities on any machine.
 
+    `ScheduleJob.priority` precedes all this: only jobs of the same one are ordered by it.
+
     Args:
         jobs: The jobs in document order, with their expected seconds.
         limits: The limits that the run will have; priorities for other limits are valid, but not as good.
@@ -34,6 +36,8 @@ def rank(jobs: Sequence[ScheduleJob], limits: ScheduleLimits) -> list[int]:
     tails = network.tails()
     base = sorted(range(len(jobs)), key=lambda job: -tails[job])
     order = improve(network, CompiledLimits.of(jobs, limits), tails, base)
+    if any(job.priority for job in jobs):
+        order = sorted(order, key=lambda job: -jobs[job].priority)
     priorities = [0] * len(jobs)
     for place, job in enumerate(order):
         priorities[job] = len(jobs) - 1 - place

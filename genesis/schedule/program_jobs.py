@@ -5,18 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from genesis.model import Leaf, Program
+from genesis.model import Leaf, Program, Resources
 from genesis.model.program import StartRule
 from genesis.schedule.jobs import ScheduleJob, ScheduleLimits
 from genesis.schedule.priorities import rank
+from genesis.schedule.resources import find_capacity, find_needs
 
-__all__ = ["add_rules", "find_unbatched", "rank_work", "schedule_job"]
+__all__ = ["add_rules", "find_unbatched", "rank_work", "schedule_job", "schedule_limits"]
 
 
 def schedule_job(leaf: Leaf) -> ScheduleJob:
     """Return a leaf as the scheduler sees it, without its rule; a leaf that gathers copies or waits has no agent."""
-    waits = leaf.wait_for is not None
-    return ScheduleJob(leaf.seconds, leaf.after, leaf.agent or None, in_copies=leaf.in_copies, waits=waits)
+    return ScheduleJob(
+        leaf.seconds,
+        leaf.after,
+        leaf.agent or None,
+        in_copies=leaf.in_copies,
+        waits=leaf.wait_for is not None,
+        priority=leaf.priority,
+        needs=find_needs(leaf),
+    )
+
+
+def schedule_limits(program: Program, slots: int, machine: Resources | None = None) -> ScheduleLimits:
+    """Return the limits of a program: those of its registry's agents, of `max_parallel`, and of resources.
+
+    Args:
+        program: The program.
+        slots: Maximum number of concurrent leaves.
+        machine: What the machine has that runs the leaves; None where they run elsewhere.
+    """
+    per_agent = {agent.name: agent.max_concurrency for agent in program.registry.agents}
+    return ScheduleLimits(slots, per_agent, program.parallel, find_capacity(program, machine))
 
 
 def add_rules(

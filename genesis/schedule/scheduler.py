@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from genesis.schedule.copies import CopyLimits
 from genesis.schedule.jobs import ScheduleError, ScheduleJob, ScheduleLimits
 from genesis.schedule.network import Network
-from genesis.schedule.ready import ReadyQueue
+from genesis.schedule.ready import Group, ReadyQueue
 from genesis.schedule.rules import FAILED, NOT_MET, SUCCEEDED, decide_end, decide_start
 
 __all__ = ["JobState", "Scheduler"]
@@ -75,8 +76,9 @@ class Scheduler:
     """
 
     __slots__ = (
-        "_agents", "_asked", "_cancelled", "_copies", "_counts", "_decided", "_dependants", "_free", "_has_rules",
-        "_left_out", "_missing", "_order", "_places", "_queue", "_rules", "_seen", "_states", "_waits",
+        "_agents", "_asked", "_cancelled", "_capacity", "_copies", "_counts", "_decided", "_dependants", "_free",
+        "_groups", "_has_rules", "_left_out", "_missing", "_order", "_places", "_queue", "_resources", "_rules",
+        "_seen", "_states", "_waits",
     )  # fmt: skip
 
     def __init__(self, jobs: Sequence[ScheduleJob], limits: ScheduleLimits, priorities: Sequence[float]) -> None:
@@ -104,9 +106,12 @@ class Scheduler:
         for place, job in enumerate(self._order):
             self._places[job] = place
         self._agents: dict[str | None, int] = {}
-        of_place = [self._agents.setdefault(jobs[job].agent, len(self._agents)) for job in self._order]
+        self._groups: dict[Group, int] = {}
+        self._capacity = [*limits.capacity.values()]
+        self._resources = {name: number for number, name in enumerate(limits.capacity)}
+        of_place = self._find_groups(jobs)
         rooms = [limits.slots if name is None else limits.per_agent.get(name, limits.slots) for name in self._agents]
-        self._queue = ReadyQueue(of_place, rooms)
+        self._queue = ReadyQueue(of_place, [*self._groups], rooms, self._capacity)
         for job in [job for job, count in enumerate(self._missing) if not count]:
             self._settle(self._decide(job))
 
@@ -150,7 +155,7 @@ class Scheduler:
         return self._states[job]
 
     def take(self) -> list[int]:
-        """Start what may start now: ready jobs, best first, within the slots and the limits of agents and copies.
+        """Start what may start now: ready jobs, best first, within the slots and all other limits.
 
         Returns:
             The jobs that are now running, in the order of their priorities; empty when nothing can start.
@@ -258,22 +263,26 @@ class Scheduler:
         self._queue.discard(self._places[job])
         self._move(job, JobState.HELD)
 
-    def reassign(self, job: int, agent: str, at_once: int) -> None:
+    def reassign(self, job: int, agent: str, at_once: int, needs: tuple[tuple[str, int], ...] = ()) -> None:
         """Assign a held job to another agent.
 
         Args:
             job: The job.
             agent: The agent's name.
             at_once: The agent's limit of concurrent jobs; used if no job of this run had this agent before.
+            needs: The resources that it uses with that agent; see `ScheduleJob`.
 
         Raises:
             ScheduleError: The job is not held.
         """
         self._expect(job, "reassign", JobState.HELD)
-        number = self._agents.get(agent)
-        if number is None:
-            number = self._agents[agent] = self._queue.add_agent(max(1, at_once))
-        self._queue.assign(self._places[job], number)
+        if agent not in self._agents:
+            self._agents[agent] = self._queue.add_agent(max(1, at_once))
+        known = len(self._groups)
+        group = self._find_group(replace(self._rules[job], agent=agent, needs=needs))
+        if group == known:
+            self._queue.add_group([*self._groups][group])
+        self._queue.assign(self._places[job], group)
 
     def ready(self, agent: str) -> list[int]:
         """Return the jobs of an agent that would start if they could, best first.
@@ -455,6 +464,30 @@ class Scheduler:
             ScheduleError: No job has this agent.
         """
         self._queue.unblock(self._agent(agent))
+
+    def _find_groups(self, jobs: Sequence[ScheduleJob]) -> list[int]:
+        """Return the group of each place; jobs without needs are in that of their agent."""
+        plain: dict[str | None, int] = {}
+        found: list[int] = []
+        for index in self._order:
+            job = jobs[index]
+            number = None if job.needs else plain.get(job.agent)
+            if number is None:
+                number = self._find_group(job)
+                if not job.needs:
+                    plain[job.agent] = number
+            found.append(number)
+        return found
+
+    def _find_group(self, job: ScheduleJob) -> int:
+        """Return the number of the group of a job: of those that have the same agent, needs and priority."""
+        agent = self._agents.setdefault(job.agent, len(self._agents))
+        needs: tuple[tuple[int, int], ...] = ()
+        if job.needs:
+            known = [(self._resources[name], amount) for name, amount in job.needs if name in self._resources]
+            needs = tuple((number, min(amount, self._capacity[number])) for number, amount in known)
+        group = Group(agent, needs, job.priority if needs else 0)
+        return self._groups.setdefault(group, len(self._groups))
 
     def _agent(self, name: str) -> int:
         if name not in self._agents:

@@ -215,6 +215,8 @@ def _environment(files: ServerFiles, host: str, port: int, backends: Backends = 
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+        # In memory, a restart would forget the leases, and leave their slots taken forever.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT__SERVER_FINAL": "1",
         "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",

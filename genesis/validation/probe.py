@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from genesis.model import AgentProfile, ExecutorSpec, PythonSpec, RoutedPlan
+from genesis.model import AgentProfile, ExecutorSpec, PythonSpec, Resources, RoutedPlan
 from genesis.structure.provenance import Source
 
 __all__ = ["Probe"]
@@ -30,6 +30,10 @@ class Probe(Protocol):
 
     def input_problem(self, spec: PythonSpec, inputs: Mapping[str, JsonValue]) -> str | None:
         """Return what the executor's check finds wrong with a task's inputs, or None."""
+        ...
+
+    def resources(self) -> Resources | None:
+        """Return what the machine has that runs the tasks; None where they may run elsewhere."""
         ...
 
     def image_problem(self, image: str) -> str | None:

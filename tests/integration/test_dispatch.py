@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from prefect.client.schemas.actions import WorkPoolUpdate
 
 from genesis.testing.plans import a_program, a_task, an_agent
 
@@ -908,6 +909,43 @@ async def test_copies_run_on_pools_with_no_more_at_once_than_may(bench):
     assert {outcome.id: outcome.result for outcome in outcomes.values()}["each"] == values
     assert (done[0], sorted(done[1:-1]), done[-1]) == ("first", ["each/0-x", "each/1", "each/2", "each/3-4"], "last")
     assert most == 2
+
+
+async def test_a_leaf_with_resources_has_a_flow_run_of_its_own_with_the_job_variables_of_its_pool(bench):
+    needs = {"cpu": 0.5, "memory": "256Mi", "tags": ["x"]}
+    run = await bench(
+        a_task("a", resources=needs), a_task("b", after=("a",), resources={"tags": ["x"]}), a_task("c", after=("b",))
+    )
+    [pool] = {agent.pool_name for agent in run.program.agents.values()}
+    template = {"job_configuration": {"memory": "{{ mem_limit }}"}, "variables": {"properties": {"mem_limit": {}}}}
+    await run.client.update_work_pool(pool, WorkPoolUpdate(base_job_template=template))
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands().at_work():
+        ending = await run.drive(place, outcomes)
+    assert ending.state == "completed"
+    found = {tuple(child.parameters["tasks"]): child.job_variables for child in await run.children()}
+    assert found == {("a",): {"mem_limit": "536870912b"}, ("b", "c"): None}
+    assert [text for text in run.said if "job variable" in text] == [
+        f"pool {pool!r} has no job variable for cpu: its workers are not told what tasks need of it"
+    ]
+
+
+async def test_leaves_with_a_mutex_hold_it_while_their_flow_runs_work_and_share_none(bench):
+    name, seen = f"m-{uuid4().hex[:6]}", []
+
+    async def work(leaf, _flow_run):
+        limit = await run.client.read_global_concurrency_limit_by_name(f"mutex:{name}")
+        seen.append((leaf.path, limit.active_slots))
+        return make_outcome(leaf)
+
+    run = await bench(a_task("a", mutex=name), a_task("b", after=("a",), mutex=name), a_task("c", mutex=name))
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(work).at_work():
+        ending = await run.drive(place, outcomes)
+    assert ending.state == "completed"
+    assert sorted(seen) == [("a", 1), ("b", 1), ("c", 1)]
+    assert all(len(child.parameters["tasks"]) == 1 for child in await run.children())
+    assert (await run.client.read_global_concurrency_limit_by_name(f"mutex:{name}")).active_slots == 0
 
 
 async def _run_apart(bench, runs_in_of, template=None):

@@ -40,7 +40,8 @@ def ask(port, method, path, body=None):
             content = None if body is None else json.dumps(body)
             connection.request(method, path, content, {"content-type": "application/json"})
             response = connection.getresponse()
-            answer = json.loads(response.read())
+            content = response.read()
+            answer = json.loads(content) if content else None
         finally:
             connection.close()
         if response.status != 503:
@@ -129,6 +130,9 @@ def test_lost_state_file_is_recovered_from_the_living_server(settings):
 def test_killed_server_is_noticed_and_started_again_on_its_port_and_database(settings):
     info = up(settings)
     flow = ask(info.port, "POST", "/api/flows/", {"name": "kept"})
+    limit = ask(info.port, "POST", "/api/v2/concurrency_limits/", {"name": "mutex:kept", "limit": 1})
+    taken = {"names": ["mutex:kept"], "slots": 1, "mode": "concurrency", "lease_duration": 60}
+    lease = ask(info.port, "POST", "/api/v2/concurrency_limits/increment-with-lease", taken)["lease_id"]
     os.kill(info.pid, signal.SIGKILL)
     while is_running(info.pid):
         time.sleep(0.02)
@@ -141,6 +145,9 @@ def test_killed_server_is_noticed_and_started_again_on_its_port_and_database(set
     assert again.port == info.port
     assert "found dead" in again.note
     assert ask(again.port, "GET", f"/api/flows/{flow['id']}")["name"] == "kept"
+    ask(again.port, "POST", f"/api/v2/concurrency_limits/leases/{lease}/renew", {"lease_duration": 60})
+    ask(again.port, "POST", "/api/v2/concurrency_limits/decrement-with-lease", {"lease_id": lease})
+    assert ask(again.port, "GET", f"/api/v2/concurrency_limits/{limit['id']}")["active_slots"] == 0
 
 
 def test_server_of_another_version_is_kept_while_at_work_and_replaced_when_idle(settings):

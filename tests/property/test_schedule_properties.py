@@ -1,6 +1,7 @@
 """Every graph, every limit: what must hold of ranking, simulation and the state machine."""
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -102,6 +103,24 @@ def test_no_ready_job_is_left_while_a_slot_and_its_agent_are_free(program, data)
 
 @settings(max_examples=100, deadline=None)
 @given(programs(), st.data())
+def test_no_job_starts_before_a_ready_one_of_its_agent_with_a_higher_priority(program, data):
+    plain, limits = program
+    jobs = [replace(job, priority=data.draw(st.integers(-2, 2))) for job in plain]
+    scheduler = Scheduler(jobs, limits, rank(jobs, limits))
+    running = []
+    while not scheduler.done:
+        taken = scheduler.take()
+        running += taken
+        for job, work in enumerate(jobs):
+            if scheduler.state(job) is JobState.READY:
+                ahead = [started for started in taken if jobs[started].agent == work.agent]
+                assert all(jobs[started].priority >= work.priority for started in ahead)
+        assert [jobs[job].priority for job in taken] == sorted((jobs[job].priority for job in taken), reverse=True)
+        scheduler.finish(running.pop(data.draw(st.integers(0, len(running) - 1))))
+
+
+@settings(max_examples=100, deadline=None)
+@given(programs(), st.data())
 def test_failing_jobs_skip_exactly_their_descendants(program, data):
     jobs, limits = program
     bad = data.draw(st.sets(st.integers(0, len(jobs)))) - {len(jobs)}
@@ -186,3 +205,74 @@ def test_held_blocked_and_cancelled_jobs_never_start_and_all_ends_at_last(progra
         running |= set(scheduler.take())
         scheduler.finish(running.pop())
     assert scheduler.running == scheduler.pending == 0
+
+
+@st.composite
+def programs_with_needs(draw):
+    """Jobs that need parts of up to three resources, some of them more than there is, or of one without a limit."""
+    plain, limits = draw(programs())
+    names = ["cpu", "memory", "gpu", "other"]
+    needs = st.dictionaries(st.sampled_from(names), st.integers(1, 5), max_size=2).map(lambda each: (*each.items(),))
+    jobs = [replace(job, needs=draw(needs), priority=draw(st.integers(-1, 1))) for job in plain]
+    capacity = {name: draw(st.integers(1, 4)) for name in names[:3]}
+    return jobs, replace(limits, capacity=capacity)
+
+
+def used(jobs, running, capacity):
+    found = Counter()
+    for job in running:
+        for name, amount in jobs[job].needs:
+            found[name] += min(amount, capacity.get(name, amount))
+    return {name: amount for name, amount in found.items() if name in capacity}
+
+
+@settings(max_examples=200, deadline=None)
+@given(programs_with_needs(), st.data())
+def test_resources_are_never_exceeded_every_plan_ends_and_no_room_is_left_without_a_reason(program, data):
+    jobs, limits = program
+    scheduler = Scheduler(jobs, limits, rank(jobs, limits))
+    running, started = [], []
+    while not scheduler.done:
+        taken = scheduler.take()
+        running += taken
+        started += taken
+        in_use = used(jobs, running, limits.capacity)
+        assert all(in_use[name] <= limits.capacity[name] for name in in_use)
+        assert running
+        waiting = [job for job in range(len(jobs)) if scheduler.state(job) is JobState.READY]
+        agents = Counter(jobs[job].agent for job in running)
+        may = [job for job in waiting if agents[jobs[job].agent] < limits.per_agent.get(jobs[job].agent, limits.slots)]
+        for job in may if len(running) < limits.slots else ():
+            wanted = used(jobs, [job], limits.capacity)
+            short = any(in_use.get(name, 0) + amount > limits.capacity[name] for name, amount in wanted.items())
+            kept = [
+                other
+                for other in may
+                if jobs[other].priority > jobs[job].priority and wanted.keys() & used(jobs, [other], limits.capacity)
+            ]
+            assert short or kept
+        scheduler.finish(running.pop(data.draw(st.integers(0, len(running) - 1))))
+    assert sorted(started) == list(range(len(jobs)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(programs_with_needs())
+def test_a_simulation_with_resources_completes_within_them(program):
+    jobs, limits = program
+    timeline = simulate_jobs(jobs, limits)
+    for now in timeline.start_s:
+        at_once = [j for j in range(len(jobs)) if timeline.start_s[j] <= now < timeline.end_s[j]]
+        in_use = used(jobs, at_once, limits.capacity)
+        assert all(in_use[name] <= limits.capacity[name] for name in in_use)
+
+
+@settings(max_examples=100, deadline=None)
+@given(programs(), st.data())
+def test_jobs_of_one_mutex_never_overlap(program, data):
+    plain, limits = program
+    mutexes = [data.draw(st.sampled_from([None, "mutex x", "mutex y"])) for _ in plain]
+    jobs = [replace(job, needs=((name, 1),) if name else ()) for job, name in zip(plain, mutexes, strict=True)]
+    timeline = simulate_jobs(jobs, replace(limits, capacity={"mutex x": 1, "mutex y": 1}))
+    for now in timeline.start_s:
+        at_once = [j for j in range(len(jobs)) if timeline.start_s[j] <= now < timeline.end_s[j]]
+        assert max(Counter(mutexes[job] for job in at_once if mutexes[job]).values(), default=0) <= 1

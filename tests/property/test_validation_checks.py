@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genesis.model import Plan, Registry, Route, RoutedPlan
+from genesis.model import Plan, Registry, Resources, Route, RoutedPlan
 from genesis.validation import CHECKS, validate
 
 _IDS = st.sampled_from(["a", "b", "c", "d", "build", "deploy", "test"])
@@ -51,6 +51,8 @@ def _task(children):
             ),
             "timeout_s": st.floats(min_value=1e-9, max_value=1e9),
             "retries": st.integers(0, 100),
+            "resources": st.sampled_from([{"cpu": 2}, {"gpu": 1, "tags": ["x"]}, {"memory": "1Gi"}]),
+            "priority": st.integers(-1000, 1000),
             "cache": st.one_of(st.sampled_from(["none", "run"]), st.just({"ttl_s": 5})),
             "side_effects": st.booleans(),
             "approval": st.booleans(),
@@ -118,6 +120,9 @@ class _Refusing:
 
     def sandbox_gap(self, spec, agent):
         return "missing"
+
+    def resources(self):
+        return Resources(cpu=1)
 
     def secret_present(self, name):
         return False

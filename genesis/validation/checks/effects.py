@@ -95,7 +95,7 @@ def composite_settings(facts: PlanFacts) -> Iterator[CheckFinding]:
         if not node.children or (facts.outline.as_run and node.task.for_each is not None):
             continue
         task = node.task
-        settings = ("agent", "inputs", "timeout_s", "retries", "retry", "env", "runs_in")
+        settings = ("agent", "inputs", "timeout_s", "retries", "retry", "env", "resources", "runs_in")
         found = {name: getattr(task, name) for name in settings}
         names = [name for name, value in found.items() if value]
         if names:

@@ -193,3 +193,15 @@ def test_the_schema_of_a_plan_has_the_keys_and_not_what_is_made_of_them():
     assert not {"item", "index", "template"} & set(task)
     kinds = {each.get("type") for choice in task["for_each"]["anyOf"] for each in choice.get("anyOf", [choice])}
     assert kinds == {"array", "string", "object", "null"}
+
+
+def test_copies_have_the_priority_of_their_task():
+    program = a_program(a_task("t", a_task("x"), a_task("y", priority=0), for_each=[1], priority=4))
+    assert {leaf.path: leaf.priority for leaf in program.leaves} == {"t": 4, "t/0-1/x": 4, "t/0-1/y": 0}
+
+
+def test_copies_have_the_mutex_and_the_resources_of_their_task_and_what_gathers_has_none():
+    program = a_program(a_task("t", for_each=[1], mutex="m", resources={"gpu": 1}))
+    assert [(leaf.mutex, leaf.resources and leaf.resources.gpu) for leaf in program.leaves] == [(None, None), ("m", 1)]
+    plain = a_program(a_task("t", for_each=[1]))
+    assert [leaf.fingerprint for leaf in plain.leaves] == [leaf.fingerprint for leaf in program.leaves]

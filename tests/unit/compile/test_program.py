@@ -4,6 +4,7 @@ from genesis.compile import compile_program
 from genesis.errors import PlanInvalidError
 from genesis.model import AgentProfile, Plan, Program, Registry, Route, RoutedPlan
 from genesis.structure import outline
+from genesis.testing import a_plan, a_task, an_agent
 
 _REGISTRY = Registry(agents=(AgentProfile.model_validate({"name": "worker", "cost": {"usd_per_1k_tokens": 2}}),))
 
@@ -190,3 +191,29 @@ def test_the_environment_makes_edges_and_is_part_of_the_fingerprint():
     plain, own, other = leaf({}), leaf({"A": "{a.k}"}), leaf({"A": "x"})
     assert (own.after, own.env) == ((0,), {"A": "{a.k}"})
     assert len({plain.fingerprint, own.fingerprint, other.fingerprint}) == 3
+
+
+def test_a_priority_is_that_of_the_innermost_task_with_one_and_not_in_the_fingerprint():
+    inner = _task("outer", subtasks=[_task("own", priority=3), _task("inherited")], priority=-2)
+    leaves = compile_program(_route(inner, _task("plain")), _REGISTRY).leaves
+    assert [(leaf.path, leaf.priority) for leaf in leaves] == [("outer/own", 3), ("outer/inherited", -2), ("plain", 0)]
+    without = _task("outer", subtasks=[_task("own"), _task("inherited")])
+    again = compile_program(_route(without, _task("plain")), _REGISTRY).leaves
+    assert [leaf.fingerprint for leaf in again] == [leaf.fingerprint for leaf in leaves]
+
+
+def test_resources_are_in_the_leaf_and_not_in_its_fingerprint_and_fallbacks_offer_them():
+    agents = [an_agent(name, resources=offer) for name, offer in (("a", {"gpu": 1}), ("b", {"gpu": 1}), ("c", None))]
+    others = [{"agent": name, "score": 0.5} for name in ("c", "b")]
+    registry = Registry(agents=tuple(agents))
+
+    def leaf(**more: object):
+        plan = a_plan(a_task("t", **more))
+        return compile_program(
+            RoutedPlan(plan=plan, routes={"t": Route(agent="a", alternatives=others)}), registry
+        ).leaves[0]
+
+    plain, needs = leaf(), leaf(resources={"gpu": 1})
+    assert (plain.resources, plain.fallbacks) == (None, ("c", "b"))
+    assert (needs.resources.gpu, needs.fallbacks) == (1, ("b",))
+    assert plain.fingerprint == needs.fingerprint

@@ -28,11 +28,12 @@ class Lanes:
 def box():
     """Make a batcher of short leaves; `long` ones are estimated at a minute."""
 
-    def make(*long, count=6, agents=("x",), **how):
+    def make(*long, count=6, agents=("x",), priorities=None, **how):
         tasks = [
             a_task(
                 f"t{n}",
                 agent=agents[n % len(agents)],
+                priority=(priorities or {}).get(n),
                 estimate={"seconds": 60 if n in long else 0.01},
             )
             for n in range(count)
@@ -81,6 +82,14 @@ async def test_what_is_ready_together_goes_together_at_once(box):
     out.put(1)
     await moment()
     assert out.sent == [[0, 1]]
+
+
+async def test_leaves_that_are_ready_together_are_sent_by_priority(box):
+    out = box(batch_leaves=1, agents=("x", "y", "z"), priorities={1: 5, 2: -1})
+    for n in (0, 2, 1):
+        out.put(n)
+    await moment()
+    assert out.sent == [[1], [0], [2]]
 
 
 async def test_short_leaves_gather_while_one_of_their_agent_is_on_its_way(box):

@@ -9,7 +9,7 @@ from prefect.exceptions import ObjectNotFound
 
 from genesis.dispatch.dispatcher import Dispatcher
 from genesis.errors import ServiceError
-from genesis.testing import a_task
+from genesis.testing.plans import a_task
 
 FLOW_RUN, SOURCE = uuid4(), uuid4()
 
@@ -28,6 +28,9 @@ class Known:
 
     async def trouble(self, _pool):
         return self.told
+
+    async def find_job_variables(self, _pool, resources):
+        return {} if resources is None else {"memory_mb": resources.memory}
 
     def forget(self, pool):
         self.forgotten.append(pool)
@@ -61,8 +64,8 @@ def dispatch(make, line, api):
         ),
     )
 
-    async def dispatched(pools, *tasks, attempt=1, **how):
-        run = make(*tasks, **how)
+    async def dispatched(pools, *tasks, attempt=1, resources=None, **how):
+        run = make(*(tasks or (a_task("a", resources=resources),)), **how)
         made = Dispatcher(line, pools, run.session, FLOW_RUN)
         return await made.dispatch(run.program.leaves, attempt, [SOURCE])
 
@@ -145,6 +148,15 @@ async def test_a_missing_deployment_fails_at_once_or_after_the_timeout(dispatch,
         await dispatch(Known(None), **how)
     assert caught.value.hint == "run: this"
     await waiting
+
+
+async def test_the_flow_run_of_a_leaf_with_needs_has_job_variables(dispatch, api):
+    await dispatch(Known(uuid4()))
+    await dispatch(Known(uuid4()), resources={"memory": 100})
+    assert [each["job_variables"] for each in bodies(api, "create_flow_run_from_deployment")] == [
+        None,
+        {"memory_mb": 100},
+    ]
 
 
 async def test_a_leaf_with_a_pool_and_an_image_is_sent_there_and_its_flow_run_takes_no_further_leaves(dispatch, api):

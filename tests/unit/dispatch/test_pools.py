@@ -7,6 +7,7 @@ from prefect.client.schemas.objects import WorkerStatus
 from prefect.exceptions import ObjectNotFound
 
 from genesis.dispatch.pools import AgentPools
+from genesis.model import Resources
 from genesis.prefect_api.client import ApiUnavailable
 
 ID = UUID(int=1)
@@ -97,6 +98,26 @@ async def test_an_api_that_is_away_says_nothing_of_pools(pools, api, said):
     with pytest.raises(ApiUnavailable):
         await pools.trouble("agent-qa")
     assert said == []
+
+
+async def test_a_leaf_gets_the_job_variables_that_its_pool_has_and_what_it_lacks_is_said_once(pools, api, said):
+    pool(api, base_job_template={"variables": {"properties": {"mem_limit": {}}}})
+    for _ in range(2):
+        found = await pools.find_job_variables("agent-qa", Resources(cpu=2, memory="256Mi"))
+        assert found == {"mem_limit": "536870912b"}
+    assert said == ["pool 'agent-qa' has no job variable for cpu: its workers are not told what tasks need of it"]
+    assert [name for name, *_ in api.asked] == ["read_deployment_by_name", "read_work_pool"]
+
+
+async def test_a_leaf_without_needs_asks_nothing_of_its_pool(pools, api):
+    assert await pools.find_job_variables("agent-qa", None) == {}
+    assert await pools.find_job_variables("agent-qa", Resources(tags=["x"])) == {}
+    assert api.asked == []
+
+
+async def test_a_pool_that_is_gone_has_no_job_variables(pools, api):
+    api.answers("read_work_pool", GONE)
+    assert await pools.find_job_variables("agent-qa", Resources(memory=1)) == {}
 
 
 @pytest.mark.parametrize(

@@ -81,13 +81,14 @@ def test_only_agents_that_expand_may_ask_for_more_tasks(make):
 
 async def test_a_plan_that_is_made_again_is_in_the_ledger_and_in_force(make, replanned):
     asked = replanned(*two_steps())
-    program = program_of(a_task("a"), a_task("x", after=("a",)))
+    program = program_of(a_task("a"), a_task("x", after=("a",), priority=7))
     session = make(program, replans=1)
     it, leaf = Replanner(session), program.leaves[1]
     answer = await it.consider(leaf, broke(leaf), {"second"})
     assert answer.changed, answer.why
     assert asked == [("x", "GEN-TASK", 1)]
     assert [each.path for each in session.program.leaves] == ["a", "x", "again-1/look", "again-1/do"]
+    assert [each.priority for each in session.program.leaves] == [0, 7, 7, 7]
     assert {session.program.leaves[index].path for index in session.program.leaves[1].after} >= {"again-1/do"}
     (amendment,) = await session.ledger.amendments()
     assert (amendment.kind, amendment.task, amendment.outcome.error.code) == ("replan", "x", "GEN-TASK")

@@ -195,7 +195,7 @@ async def test_a_run_of_genesis_is_waited_for_by_its_ledger_also_while_people_ha
     assert done.outcomes["wait"].result == {"id": "other-run", "state": "completed"}
 
 
-@pytest.mark.parametrize("run", ["r1", "unknown", str(uuid4()), "no/run"])
+@pytest.mark.parametrize("run", ["r1", "unknown", "6f1c9c1e-6f64-4b8e-9a39-0d6a1c1f3a77", "no/run"])
 async def test_a_run_that_cannot_be_waited_for_is_an_error_at_once(drive, api, run):
     done = await drive(program_of(waits(wait_for={"run": run})))
     assert done.outcomes["wait"].error.code == "GEN-WAIT-RUN"

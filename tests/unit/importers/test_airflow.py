@@ -347,3 +347,20 @@ with DAG("d"):
     assert run.kind("one") == "brief"
     assert "work order" in run.lost(7, "about one of the mapped tasks")
     assert run.task("bad").run_if == "any_failed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "priority"),
+    [
+        ('priority_weight=7, weight_rule="absolute"', 7),
+        ('priority_weight=-3, weight_rule="absolute"', -3),
+        ("priority_weight=7", None),
+        ('priority_weight=7, weight_rule="upstream"', None),
+        ('priority_weight=5000, weight_rule="absolute"', None),
+        ('priority_weight=find(), weight_rule="absolute"', None),
+    ],
+)
+def test_an_absolute_weight_is_a_priority_and_any_other_is_lost(read, arguments, priority):
+    run = read(f'with DAG("d"):\n    BashOperator(task_id="a", bash_command="ls", {arguments})\n')
+    assert run.tasks["a"].priority == priority
+    assert any(each.construct.startswith("priority") for each in run.losses) == (priority is None)

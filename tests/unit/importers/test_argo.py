@@ -1,8 +1,11 @@
 """Manifests of Argo Workflows."""
 
+import json
+
 import pytest
 
 from genesis.errors import DocumentError
+from genesis.model import Resources
 from genesis.model.plan_parameter import PlanParameter
 from genesis.model.task import Retry
 
@@ -274,6 +277,55 @@ spec:
     assert run.argv("a/0-1/b") == ("echo", "{item}")
     assert run.task("a/c").for_each is None
     assert run.kind("a/0-1/c") == "brief"
+
+
+def _container(**more):
+    head = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow"}
+    return json.dumps({**head, "spec": {"entrypoint": "main", "templates": [
+        {"name": "main", "steps": [[{"name": "a", "template": "run"}]]},
+        {"name": "run", "container": {"command": ["make"], **more.pop("container", {})}, **more},
+    ]}})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("resources", "needs", "lost"),
+    [
+        ({"requests": {"cpu": "500m", "memory": "64Mi"}}, {"cpu": 0.5, "memory": "64Mi"}, None),
+        ({"limits": {"cpu": 2}}, {"cpu": 2}, None),
+        ({"requests": {"cpu": 1}, "limits": {"cpu": 1, "memory": "1Gi"}}, {"cpu": 1, "memory": "1Gi"}, None),
+        ({"requests": {"cpu": 1}, "limits": {"cpu": 2}}, {"cpu": 1}, '{"limits": {"cpu": 2}}'),
+        ({"limits": {"nvidia.com/gpu": 1}}, None, '{"limits": {"nvidia.com/gpu": 1}}'),
+        ({"requests": {"cpu": "0", "memory": "a lot"}}, None, '{"requests": {"cpu": "0", "memory": "a lot"}}'),
+        ({"requests": 7}, None, '{"requests": 7}'),
+    ],
+)
+def test_requests_of_a_container_are_resources_and_the_rest_is_lost(imported, resources, needs, lost):
+    run = imported(_container(container={"resources": resources}))
+    assert run.tasks["a"].resources == (None if needs is None else Resources(**needs))
+    assert [each.construct for each in run.losses if each.construct.startswith("resources")] == (
+        [f"resources: {lost}"] if lost else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("sync", "mutex"),
+    [
+        ({"mutex": {"name": "db"}}, "db"),
+        ({"mutexes": [{"name": "db"}]}, "db"),
+        ({"mutexes": [{"name": "db"}, {"name": "x"}]}, None),
+        ({"mutex": {"name": "db", "namespace": "other"}}, None),
+        ({"mutex": {"name": "{{workflow.name}}"}}, None),
+        ({"mutex": {"name": "a b"}}, None),
+        ({"semaphore": {"configMapKeyRef": {"name": "x"}}}, None),
+        ({"mutex": {"name": "db"}, "semaphore": {}}, None),
+        ({"mutex": 7}, None),
+    ],
+)
+def test_one_mutex_of_a_template_is_a_mutex_and_other_locks_are_lost(imported, sync, mutex):
+    run = imported(_container(synchronization=sync))
+    assert run.tasks["a"].mutex == mutex
+    lost = [each.outcome for each in run.losses if each.construct.startswith("concurrency")]
+    assert lost == ([] if mutex else ["left out: nothing keeps it apart from tasks of other runs"])
 
 
 _SUSPENDS = """\

@@ -2,6 +2,7 @@
 
 import pytest
 
+from genesis.model import Resources
 from genesis.model.plan_parameter import PlanParameter
 
 _WORKFLOW = """\
@@ -70,7 +71,7 @@ def test_what_needs_a_file_a_parameter_or_an_expression_is_a_work_order(imported
     assert "work order" in run.lost(18, "condition: $(inputs.file)")
     assert run.lost(23, "scatter lines").startswith("one task")
     assert "work order" in run.lost(23, "parameters without a default: 'count'")
-    assert run.lost(8, 'resources: {"coresMin": 2}') == "left out"
+    assert run.tasks["unpack"].resources == Resources(cpu=2)
     assert "outside of the folder" in next(each.construct for each in run.losses if each.task == "outside")
 
 
@@ -197,3 +198,22 @@ steps:
     assert run.task("outer/inner").for_each is None
     assert run.kind("outer/0-1/inner") == "brief"
     assert run.argv("outer/1-2/other") == ("echo", "{item}")
+
+
+@pytest.mark.parametrize(
+    ("required", "needs", "lost"),
+    [
+        ("{coresMin: 2, coresMax: 2, ramMin: 512, ramMax: 512}", {"cpu": 2, "memory": "512Mi"}, None),
+        ("{coresMax: 0.5, tmpdirMin: 9}", {"cpu": 0.5}, '{"tmpdirMin": 9}'),
+        ("{coresMin: 1, coresMax: 4}", {"cpu": 1}, '{"coresMax": 4}'),
+        ("{coresMin: $(inputs.n), ramMin: -1}", None, '{"coresMin": "$(inputs.n)", "ramMin": -1}'),
+    ],
+)
+def test_cores_and_memory_are_resources_and_the_rest_is_lost(imported, required, needs, lost):
+    tool = _TOOL.format(program="sort") + f"requirements: {{ResourceRequirement: {required}}}\n"
+    run = imported(tool, "sort.cwl")
+    [task] = run.tasks.values()
+    assert task.resources == (None if needs is None else Resources(**needs))
+    assert [each.construct for each in run.losses if each.construct.startswith("resources")] == (
+        [f"resources: {lost}"] if lost else []
+    )

@@ -370,3 +370,29 @@ def test_credential_in_a_matrix_is_not_copied(imported):
     assert run.task("a").for_each is None
     assert token not in run.imported.plan.model_dump_json()
     assert all(token not in each.construct for each in run.losses)
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "steps", "mutex"),
+    [
+        ("deploy", 1, "deploy"),
+        ("{group: deploy}", 1, "deploy"),
+        ("{group: deploy, cancel-in-progress: false}", 1, "deploy"),
+        ("{group: deploy, cancel-in-progress: true}", 1, None),
+        ('"${{ github.ref }}"', 1, None),
+        ("{group: deploy, queue: max}", 1, None),
+        ("deploy", 2, None),
+    ],
+)
+def test_a_concurrency_group_of_a_job_with_one_step_is_its_mutex(imported, concurrency, steps, mutex):
+    run = imported(
+        f"on: push\njobs:\n  ship:\n    runs-on: x\n    concurrency: {concurrency}\n    steps:\n"
+        + "      - run: make\n" * steps,
+        "ship.yml",
+    )
+    assert {task.mutex for task in run.tasks.values()} == {mutex}
+    assert run.task("ship").mutex is None
+    [lost] = [each for each in run.losses if each.construct.startswith("concurrency")]
+    assert lost.outcome == (
+        "all of them run, one after the other" if mutex else "left out: nothing keeps it apart from tasks of other runs"
+    )

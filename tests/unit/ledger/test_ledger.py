@@ -381,3 +381,13 @@ def test_a_reserve_that_finds_no_space_says_so(tmp_path: Path) -> None:
     (tmp_path / "genesis").write_text("a file where the folder should be")
     with pytest.raises(ResourceError, match="cannot be written"):
         Ledger(FolderStore(tmp_path), "r1").reserve.hold(1)
+
+
+async def test_the_lease_of_a_mutex_is_kept_and_what_is_no_lease_counts_as_none(ledger: Ledger) -> None:
+    lease = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
+    assert await ledger.read_mutex(_LEAF) is None
+    await ledger.write_mutex(_LEAF, lease)
+    assert await ledger.read_mutex(_LEAF) == lease
+    for other in ("no lease", ""):
+        await ledger.write_mutex(_LEAF, other)
+        assert await ledger.read_mutex(_LEAF) is None

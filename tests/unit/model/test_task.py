@@ -146,3 +146,16 @@ def test_variables_that_protect_the_process_are_refused(name):
 def test_a_name_that_no_shell_has_is_refused(name):
     with pytest.raises(ValidationError):
         _task(env={name: "x"})
+
+
+@pytest.mark.parametrize("priority", [-1001, 1001, 1.5, "high"])
+def test_a_priority_is_a_whole_number_within_bounds(priority):
+    with pytest.raises(ValidationError):
+        _task(priority=priority)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "{item}", "a/b", "ä", "x" * 101, 7])
+def test_a_mutex_has_a_plain_name(name):
+    with pytest.raises(ValidationError):
+        _task(mutex=name)
+    assert _task(mutex="db-1.main_x").mutex == "db-1.main_x"

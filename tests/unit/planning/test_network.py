@@ -167,3 +167,10 @@ def test_a_refinement_takes_the_environment_of_the_task_that_it_refines():
     refined = refine_tasks((task("a", outputs=("k",)), whole), parts)[1]
     assert refined.env == {}
     assert [part.env for part in refined.subtasks] == [{"A": "{a.k}", "B": "1"}, {"A": "{a.k}", "B": "2"}]
+
+
+def test_a_refinement_needs_what_the_task_that_it_refines_does():
+    parts = {"build": (task("one"), task("two", resources={"cpu": 2}))}
+    [refined] = refine_tasks((task("b", type="build", resources={"gpu": 1}),), parts)
+    assert refined.resources is None
+    assert [part.resources.model_dump(exclude_defaults=True) for part in refined.subtasks] == [{"gpu": 1}, {"cpu": 2}]

@@ -127,3 +127,9 @@ def test_inputs_without_references_stay_without_them():
     for made in found.tasks:
         assert made.inputs == {"script": "{a.n} {{a.n}}", "n": "{group/a.n}", "t": "{a.n}"}
         assert made.literal_inputs == ("script",)
+
+
+def test_new_tasks_need_what_the_task_did_and_have_its_mutex():
+    task = a_task("sum", type="math", resources={"gpu": 1}, mutex="db")
+    made = again(task, Model(a_task("one"), a_task("two"))).tasks
+    assert [(each.resources, each.mutex) for each in made] == [(task.resources, "db")] * 2

@@ -481,7 +481,7 @@ MOVED = {"depends_on", "description", "inputs", "env", "when", "for_each", "retr
 UNCHANGED = {
     "id", "type", "subtasks", "requires", "labels", "literal_inputs", "outputs", "agent", "estimate", "timeout_s",
     "cache", "side_effects", "approval", "run_if", "allow_failure", "route", "retry", "max_parallel", "on_failure",
-    "use", "runs_in",
+    "use", "runs_in", "resources", "mutex", "priority",
 }  # fmt: skip
 
 

@@ -314,3 +314,34 @@ def test_audit_types_go_to_their_specialists():
     tasks = [{"type": f"audit_{kind}", "description": "Räume auf"} for kind in expected]
     found = [row.agent for row in route(plan(*tasks), load_registry()).routes.values()]
     assert found == [f"{name}_agent" for name in expected.values()]
+
+
+OFFERS = registry(
+    agent("small", "test", success_rate=1.0, resources={"cpu": 2}),
+    agent("large", "test", resources={"cpu": 16, "gpu": 1, "tags": ["linux"]}),
+    agent("other", "review", resources={"gpu": 4}),
+    rules=[{"id": "first", "when": {"label": {"speed": "low"}}, "then": "small"}],
+)
+
+
+class TestResources:
+    def test_only_an_agent_that_offers_them_is_chosen_and_an_alternative(self):
+        assert route_tasks({"type": "test", "resources": {"cpu": 2}}, OFFERS).agent == "small"
+        found = route_tasks({"type": "test", "resources": {"cpu": 4}}, OFFERS)
+        assert (found.agent, found.alternatives) == ("large", ())
+
+    def test_a_rule_to_an_agent_without_them_does_not_count(self):
+        task = {"type": "test", "labels": {"speed": "low"}}
+        assert route_tasks(task, OFFERS).agent == "small"
+        assert route_tasks({**task, "resources": {"gpu": 1}}, OFFERS).agent == "large"
+
+    def test_where_no_agent_offers_them_the_reason_names_what_is_lacking(self):
+        found = route_tasks({"type": "test", "resources": {"gpu": 2}}, OFFERS)
+        assert found.agent is None
+        lacking = "small lacks gpu 2 (it has 0), large lacks gpu 2 (it has 1)"
+        assert found.reason == f"no agent that takes 'test' offers its resources: {lacking}"
+
+    def test_a_pin_to_an_agent_without_them_is_refused(self):
+        found = route_tasks({"type": "test", "agent": "small", "resources": {"tags": ["linux"]}}, OFFERS)
+        assert found.agent is None
+        assert found.reason == "the plan asks for small, which does not offer the tag 'linux'"

@@ -40,6 +40,14 @@ def test_what_is_kept_apart_goes_alone():
     assert plan(jobs, [0, 1], apart=[0, 3]) == [(0,), (1,)]
 
 
+def test_a_follower_waits_while_something_of_a_higher_priority_is_left():
+    jobs = [ScheduleJob(9, (), "a"), ScheduleJob(9, (0,), "a"), ScheduleJob(9, (), "b", priority=1)]
+    assert plan(jobs, [0]) == [(0,)]
+    assert plan(jobs, [0], final=[2]) == [(0, 1)]
+    jobs[1] = ScheduleJob(9, (0,), "a", priority=1)
+    assert plan(jobs, [0]) == [(0, 1)]
+
+
 def test_a_batch_gives_its_place_back_after_a_while():
     jobs = [ScheduleJob(40, (index - 1,) if index else (), "a") for index in range(4)]
     assert plan(jobs, [0]) == [(0, 1)]

@@ -134,3 +134,9 @@ def test_base_is_given_back_where_nothing_shorter_is_found():
     network = Network.of(jobs)
     base = [2, 0, 1]
     assert improve(network, CompiledLimits.of(jobs, ScheduleLimits(2)), network.tails(), base) is base
+
+
+def test_a_higher_priority_precedes_the_longest_chain_and_equal_ones_keep_its_order():
+    jobs = [ScheduleJob(9), ScheduleJob(1, priority=1), ScheduleJob(5, priority=1), ScheduleJob(2, priority=-1)]
+    assert rank(jobs, ScheduleLimits(1)) == [1, 2, 3, 0]
+    assert simulate_jobs(jobs, ScheduleLimits(1)).start_s == (6.0, 5.0, 0.0, 15.0)

@@ -1,7 +1,7 @@
 import random
 
 from genesis.schedule import ready as module
-from genesis.schedule.ready import ReadyQueue
+from genesis.schedule.ready import Group, ReadyQueue
 
 
 def drain(queue):
@@ -12,7 +12,7 @@ def drain(queue):
 
 
 def queue_of(agents, rooms, places=None):
-    queue = ReadyQueue(agents, rooms)
+    queue = ReadyQueue(agents, [Group(agent) for agent in range(len(rooms))], rooms, [])
     for place in range(len(agents)) if places is None else places:
         queue.push(place)
     return queue
@@ -85,7 +85,7 @@ def test_queue_agrees_with_a_scan_of_all_places_under_random_events():
     for _ in range(200):
         agents = [rng.randrange(4) for _ in range(30)]
         rooms = [rng.randint(1, 3) for _ in range(4)]
-        queue = ReadyQueue(agents, rooms)
+        queue = ReadyQueue(agents, [Group(agent) for agent in range(4)], rooms, [])
         queued, running, blocked = set(), set(), set()
         for _ in range(120):
             event = rng.choice(["push", "pop", "pop", "leave", "discard", "block", "unblock"])
@@ -112,3 +112,43 @@ def test_queue_agrees_with_a_scan_of_all_places_under_random_events():
                 assert queue.pop() == min(free, default=None)
                 queued -= {min(free, default=-1)}
                 running |= {min(free)} if free else set()
+
+
+def test_what_does_not_fit_lets_others_go_first_and_goes_when_there_is_room():
+    groups = [Group(0, ((0, 3),)), Group(0, ((0, 1),)), Group(1)]
+    queue = ReadyQueue([1, 0, 1, 2], groups, [9, 9], [3])
+    for place in range(4):
+        queue.push(place)
+    assert drain(queue) == [0, 2, 3]
+    queue.leave(0)
+    assert drain(queue) == []
+    queue.leave(2)
+    assert drain(queue) == [1]
+
+
+def test_a_resource_is_kept_for_a_place_of_a_higher_priority_unless_its_agent_is_the_reason():
+    groups = [Group(0, ((0, 3),), 1), Group(1, ((0, 1),)), Group(0, ((0, 1),))]
+    queue = ReadyQueue([0, 1, 2], groups, [1, 9], [3])
+    queue.push(2)
+    assert drain(queue) == [2]
+    queue.push(0)
+    queue.push(1)
+    assert drain(queue) == [1]  # agent 0 is at its limit, so that place 0 does not wait for the resource
+    queue.leave(1)
+    queue.leave(2)
+    queue.push(1)
+    assert drain(queue) == [0]
+    queue.leave(0)
+    assert drain(queue) == [1]
+
+
+def test_a_place_that_is_kept_back_goes_when_the_other_is_discarded_or_its_agent_blocked():
+    for withdraw in (lambda queue: queue.discard(0), lambda queue: queue.block(0)):
+        queue = ReadyQueue([0, 1, 1], [Group(0, ((0, 3),), 1), Group(1, ((0, 1),))], [9, 9], [3])
+        queue.push(1)
+        assert drain(queue) == [1]
+        queue.push(0)
+        queue.push(2)
+        assert drain(queue) == []
+        withdraw(queue)
+        assert drain(queue) == [2]

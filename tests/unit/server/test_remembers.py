@@ -95,6 +95,12 @@ def test_choice_is_remembered_over_stops_and_deaths(settings, asked):
     assert ServerFiles(settings.home).backends() == BOTH
 
 
+def test_server_without_redis_keeps_leases_in_files_so_that_a_restart_does_not_forget_them(settings):
+    up(settings)
+    storage = "prefect.server.concurrency.lease_storage.filesystem"
+    assert given(settings)["PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"] == storage
+
+
 def test_server_gets_its_addresses_where_nobody_else_reads_them(settings):
     info = up(settings, BOTH)
     seen = given(settings)

@@ -24,6 +24,9 @@ class StubProbe:
     def sandbox_gap(self, spec, agent):
         return self.gap if spec.kind == "command" else None
 
+    def resources(self):
+        return None
+
     def image_problem(self, image):
         return None
 
