@@ -14,6 +14,7 @@ from genesis.cli.bounds import bounds_options, overrides
 from genesis.cli.logs import write_logs
 from genesis.cli.options import (
     debug_option,
+    is_plan_file,
     json_option,
     load_settings,
     parameters,
@@ -112,6 +113,8 @@ def run(
         settings = use_project_here(settings, agents)
     if pools or settings.project is not None:
         agents = agents or settings.agents
+    if is_plan_file(request):
+        print_notice(f"Running the plan file {request!r}")
     with trace_command(settings, "run", correlation_id=correlation_id) as made:
         prepared = prepare_plan(
             request,

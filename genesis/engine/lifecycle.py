@@ -29,12 +29,12 @@ from genesis.engine.task_runs import settle_task_runs
 from genesis.errors import GenesisError, ResourceError
 from genesis.ledger import find_kept
 from genesis.ledger.control import Control
-from genesis.ledger.deliverables import deliverables, harmless, short_text, work_orders
+from genesis.ledger.deliverables import deliverables, short_text, work_orders
 from genesis.model import Outcome, Program, Run
 from genesis.report.markdown import plan_markdown, routing_rows, run_markdown
 from genesis.report.picture import Picture
-from genesis.report.rendering import escape_markdown
 from genesis.resilience.degradation import Degradation, innermost, step_down
+from genesis.text.markdown import escape_document, escape_markdown
 
 __all__ = ["BackendFactory", "RunRecord", "run_leaves"]
 
@@ -242,7 +242,7 @@ async def _publish_end(publisher: Publisher, run: Run, program: Program, picture
         for found, text in zip(reports, texts, strict=True)
     ]
     publications = [
-        publisher.markdown(f"genesis-report-{number}", harmless(text), f"Report: {name}")
+        publisher.markdown(f"genesis-report-{number}", escape_document(text), f"Report: {name}")
         for number, (name, text) in enumerate(named, 1)
         if text is not None
     ]
