@@ -233,13 +233,14 @@ def loopback_server() -> Iterator[None]:
 
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"  # read when Prefect is imported
     logging.getLogger("genesis").setLevel(logging.CRITICAL)
-    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
     from genesis.prefect_api.drain import drain
 
     with private_server() as server:
         url, home = server.environment["PREFECT_API_URL"], Path(server.environment["PREFECT_HOME"])
-        with temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: home}):
+        password = server.environment["PREFECT_API_AUTH_STRING"]
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: password, PREFECT_HOME: home}):
             yield
             drain(url, lambda _: None)
 

@@ -183,12 +183,13 @@ class _Prober:
 
     def __init__(self, stage: Stage):
         self._url = f"{stage.stack.api_url}/flow_runs/filter"
+        self._headers = stage.stack.headers
         self._stop = threading.Event()
         self.took_s: list[float] = []
         self._thread = threading.Thread(target=self._ask, daemon=True)
 
     def _ask(self) -> None:
-        with httpx.Client(timeout=30) as client:
+        with httpx.Client(timeout=30, headers=self._headers) as client:
             while not self._stop.wait(0.2):
                 begun = time.monotonic()
                 try:
@@ -246,7 +247,7 @@ def _page(stage: Stage, flow_run: str, what: str) -> Found:
     mine = {"flow_runs": {"id": {"any_": [flow_run]}}}
     logs = {"logs": {"flow_run_id": {"any_": [flow_run]}}}
     took: dict[str, float] = {}
-    with httpx.Client(timeout=60, base_url=stage.stack.api_url) as client:
+    with httpx.Client(timeout=60, base_url=stage.stack.api_url, headers=stage.stack.headers) as client:
         asked: dict[str, Callable[[], httpx.Response]] = {
             "run": lambda: client.get(f"/flow_runs/{flow_run}"),
             "graph": lambda: client.get(f"/flow_runs/{flow_run}/graph-v2"),

@@ -236,7 +236,7 @@ class Stage:
         self.quick = quick
         self.database = str(folder / "marks.db")
         self.storage = Path(stack.environment["PREFECT_HOME"]) / "storage" / "genesis"
-        self._http = httpx.Client(timeout=60)
+        self._http = httpx.Client(timeout=60, headers=stack.headers)
         self._commands: list[Command] = []
         self._pools: list[str] = []
         work.make(self.database)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from genesis.server import down, up
+from genesis.server import down, password_of, up
 from genesis.settings import Settings
 
 __all__ = ["Server", "cpu_s", "orderly_end", "private_environment", "private_server", "wait_until_quiet"]
@@ -49,10 +49,9 @@ def private_server() -> Iterator[Server]:
         settings = Settings(home=Path(folder) / "genesis")
         try:
             found = up(settings)
-            yield Server(
-                pid=found.pid or 0,
-                environment=private_environment(Path(folder)) | {"PREFECT_API_URL": found.api_url or ""},
-            )
+            url = found.api_url or ""
+            own = {"PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": password_of(settings, url) or ""}
+            yield Server(pid=found.pid or 0, environment=private_environment(Path(folder)) | own)
         finally:
             down(settings)
 

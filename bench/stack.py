@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.processes import below, family, family_cpu_s
 from bench.server import orderly_end, private_environment
-from genesis.server import Backends, down, up
+from genesis.prefect_api.configured import basic_authentication
+from genesis.server import Backends, down, password_of, up
 from genesis.settings import Settings
 
 if TYPE_CHECKING:
@@ -99,6 +100,11 @@ class Stack:
     @property
     def api_url(self) -> str:
         return self.environment["PREFECT_API_URL"]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """By which the API lets in who asks it without Prefect's client."""
+        return {"authorization": basic_authentication(self.environment["PREFECT_API_AUTH_STRING"])}
 
     def cpu_s(self) -> dict[str, float]:
         """Return the processor seconds that each part has taken so far."""
@@ -234,6 +240,8 @@ def private_stack(*, sqlite: bool = False, verbose: bool = True) -> Iterator[Sta
             info = up(settings, Backends.of(postgres=database.url if database else None))
             stack.server_pid = info.pid or 0
             environment["PREFECT_API_URL"] = info.api_url or ""
+            environment["PREFECT_API_AUTH_STRING"] = password_of(settings, info.api_url or "") or ""
+            environment["GENESIS_WORKER__ENTRYPOINTS"] = '["bench.*"]'
             environment["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
             yield stack
     shutil.rmtree(folder, ignore_errors=True)
@@ -242,10 +250,17 @@ def private_stack(*, sqlite: bool = False, verbose: bool = True) -> Iterator[Sta
 @contextmanager
 def use(stack: Stack) -> Iterator[None]:
     """Have Prefect in this process use the stack: its API, its home and its result storage."""
-    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_URL,
+        PREFECT_HOME,
+        PREFECT_LOCAL_STORAGE_PATH,
+        temporary_settings,
+    )
 
     home = Path(stack.environment["PREFECT_HOME"])
-    given = {PREFECT_API_URL: stack.api_url, PREFECT_HOME: home, PREFECT_LOCAL_STORAGE_PATH: home / "storage"}
+    given = {PREFECT_API_URL: stack.api_url, PREFECT_API_AUTH_STRING: stack.environment["PREFECT_API_AUTH_STRING"]}
+    given |= {PREFECT_HOME: home, PREFECT_LOCAL_STORAGE_PATH: home / "storage"}
     with temporary_settings(given):
         yield
 

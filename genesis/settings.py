@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from genesis.errors import UsageError
@@ -28,6 +28,7 @@ __all__ = [
     "RunSettings",
     "ServerSettings",
     "Settings",
+    "WorkerSettings",
 ]
 
 
@@ -117,6 +118,8 @@ class ServerSettings(_Group):
     """Time limit of a start."""
     wait_s: Annotated[float, Field(ge=0)] = 60.0
     """How long a command waits for a configured Prefect API that does not respond."""
+    allowed_hosts: tuple[str, ...] = ()
+    """More names by which the embedded server may be addressed, such as that of a proxy in front of it."""
 
 
 class RunSettings(_Group):
@@ -157,6 +160,36 @@ class PoolSettings(_Group):
     """Interval between two polls of all idle pools for due flow runs; an event usually announces them earlier."""
     orchestrators: Annotated[int, Field(ge=1)] = 10
     """Maximum number of runs orchestrated concurrently on the pool `genesis`, separate from the agents' slots."""
+
+
+def _refuse_governing_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse names of variables that decide which code a process runs, or with which settings."""
+    for name in names:
+        if name.upper().startswith(_GOVERNING) or name.upper() in {"PATH", "HOME"} or not name.isidentifier():
+            raise ValueError(f"{name!r} may not be set by a deployment: it can decide which code a process runs")
+    return names
+
+
+_GOVERNING = ("GENESIS_", "PREFECT_", "PYTHON", "LD_", "DYLD_", "OTEL_", "BASH_", "GIT_", "SSL_")
+"""Starts of the names of variables that a worker never takes from the Prefect API."""
+
+
+class WorkerSettings(_Group):
+    """What a worker accepts of the Prefect API beyond the flows of Genesis."""
+
+    entrypoints: tuple[str, ...] = ()
+    """More entry points of deployments that it runs: `["team.flows.nightly"]`, or `["team.flows.*"]`."""
+    pull_steps: tuple[dict[str, JsonValue], ...] = ()
+    """The pull steps that deployments may have. The worker runs these, not those that the API names."""
+    env: Annotated[tuple[str, ...], AfterValidator(_refuse_governing_names)] = ()
+    """Names of environment variables that deployments and flow runs may set."""
+    working_dirs: tuple[Annotated[Path, _EXPANDED], ...] = ()
+    """Folders in which, or below which, flow runs may work."""
+    purge_min_days: Annotated[int | None, Field(ge=0)] = None
+    """Age in days below which a deployed housekeeping removes nothing; it removes nothing at all if omitted."""
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
 
 
 class ResilienceSettings(_Group):
@@ -241,6 +274,8 @@ class Settings(BaseSettings):
     """Agents file; the agents of the installed fleets if omitted."""
     playbooks: Annotated[Path | None, _EXPANDED] = None
     """Folder of the team's playbooks, tried before those of Genesis and the installed fleets."""
+    project: Annotated[Path | None, _EXPANDED] = None
+    """Folder of a project made by `genesis init`: its agents and playbooks are used where no others are named."""
     debug: bool = False
     """Show tracebacks."""
     limits: Limits = Limits()
@@ -251,6 +286,7 @@ class Settings(BaseSettings):
     resilience: ResilienceSettings = ResilienceSettings()
     log: LogSettings = LogSettings()
     observability: ObservabilitySettings = ObservabilitySettings()
+    worker: WorkerSettings = WorkerSettings()
 
 
 def _is_true(given: object) -> bool:

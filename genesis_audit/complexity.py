@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from heapq import nsmallest
+from typing import Annotated
 
+from genesis.security.parameters import DATA, READ_PATH
 from genesis_audit.facts import FileFacts, FunctionMeasure
 from genesis_audit.files import SourceFile
 from genesis_audit.finding import AuditFinding, ToolResult, dump, plural
@@ -25,7 +27,12 @@ _PYTHON_SUFFIXES = (".py", ".pyi", ".pyw", "")
 """Where nesting is measured."""
 
 
-def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> ToolResult:
+def run(
+    path: Annotated[object, READ_PATH] = ".",
+    *,
+    top: Annotated[object, DATA] = 20,
+    time_limit_s: Annotated[object, DATA] = 90,
+) -> ToolResult:
     """Measure a folder's functions: those of Python from its syntax tree, those of other languages with lizard.
 
     Functions in vendored, generated and minified files are left out.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import posixpath
 from collections import Counter
 from collections.abc import Iterator
+from typing import Annotated
 
+from genesis.security.parameters import DATA, READ_PATH
 from genesis_audit.conflicts import Conflict, find_conflicts
 from genesis_audit.dockerfile import is_dockerfile
 from genesis_audit.files import SourceFile, Tree, survey
@@ -71,7 +73,7 @@ _GRADLE = (_CATALOG, *_SCRIPTS)
 _NAMED = 8
 
 
-def run(path: object = ".", *, top: object = 500) -> ToolResult:
+def run(path: Annotated[object, READ_PATH] = ".", *, top: Annotated[object, DATA] = 500) -> ToolResult:
     """Read a folder's manifests; nothing is resolved, installed or asked of a network.
 
     Args:

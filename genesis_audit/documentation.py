@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Annotated
 
+from genesis.security.parameters import DATA, READ_PATH
 from genesis_audit.files import SourceFile, Tree
 from genesis_audit.finding import AuditFinding, ToolResult, dump, plural
 from genesis_audit.inputs import whole_number
@@ -99,7 +101,12 @@ class _Coverage:
     unparsed: int = 0
 
 
-def run(path: object = ".", *, top: object = 15, time_limit_s: object = 60) -> ToolResult:
+def run(
+    path: Annotated[object, READ_PATH] = ".",
+    *,
+    top: Annotated[object, DATA] = 15,
+    time_limit_s: Annotated[object, DATA] = 60,
+) -> ToolResult:
     """Look at a folder's documentation.
 
     Args:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from typing import Annotated
 
+from genesis.security.parameters import DATA, READ_PATH
 from genesis_audit.budget import TimeBudget
 from genesis_audit.files import SourceFile, Tree, printable, survey
 from genesis_audit.finding import AuditFinding, ToolResult, dump, plural
@@ -58,7 +60,12 @@ class _Person:
 
 
 def run(
-    path: object = ".", *, max_commits: object = 2_000, top: object = 20, time_limit_s: object = 60, now: object = None
+    path: Annotated[object, READ_PATH] = ".",
+    *,
+    max_commits: Annotated[object, DATA] = 2_000,
+    top: Annotated[object, DATA] = 20,
+    time_limit_s: Annotated[object, DATA] = 60,
+    now: Annotated[object, DATA] = None,
 ) -> ToolResult:
     """Read a repository's history with git, which is kept from running anything of the repository.
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Annotated
 
+from genesis.security.parameters import DATA, READ_PATH
 from genesis_audit.container_checks import (
     Issue,
     check_compose,
@@ -30,7 +32,7 @@ _MAX_YAML_BYTES = 500_000
 _SMALL_FILES = 3
 
 
-def run(path: object = ".", *, top: object = 100) -> ToolResult:
+def run(path: Annotated[object, READ_PATH] = ".", *, top: Annotated[object, DATA] = 100) -> ToolResult:
     """Look at a folder's continuous integration and infrastructure files.
 
     Args:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
+from genesis.security.parameters import DATA, READ_PATH
 from genesis_audit.entry_points import find_entry_points
 from genesis_audit.facts import FileFacts
 from genesis_audit.files import SourceFile, Tree
@@ -18,7 +20,12 @@ _LONG_SOURCE_LINES = 2_000
 _SHOWN_WITHOUT_PROGRAMS = frozenset({"HTML", "CSS", "SCSS", "Less", "SQL"})
 
 
-def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> ToolResult:
+def run(
+    path: Annotated[object, READ_PATH] = ".",
+    *,
+    top: Annotated[object, DATA] = 20,
+    time_limit_s: Annotated[object, DATA] = 90,
+) -> ToolResult:
     """Take stock of a folder.
 
     Args:

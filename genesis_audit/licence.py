@@ -6,9 +6,11 @@ import configparser
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
+from genesis.security.parameters import READ_PATH
 from genesis_audit.documents import items, load_json, load_toml, load_xml, mapping, read, string
 from genesis_audit.files import SourceFile, Tree, survey
 from genesis_audit.finding import AuditFinding, ToolResult, dump, plural
@@ -32,7 +34,7 @@ class _Declared:
     licence: str
 
 
-def run(path: object = ".") -> ToolResult:
+def run(path: Annotated[object, READ_PATH] = ".") -> ToolResult:
     """Find a folder's licence and compare it with what its manifests declare.
 
     Args:

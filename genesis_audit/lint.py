@@ -6,8 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+from genesis.security.parameters import DATA, READ_PATH
 from genesis_audit.budget import TimeBudget
 from genesis_audit.facts import DocumentProblem
 from genesis_audit.files import SourceFile, Tree
@@ -61,7 +62,13 @@ class _Linted:
         return self.python, self.scripts
 
 
-def run(path: object = ".", *, max_files: object = 10_000, top: object = 15, time_limit_s: object = 120) -> ToolResult:
+def run(
+    path: Annotated[object, READ_PATH] = ".",
+    *,
+    max_files: Annotated[object, DATA] = 10_000,
+    top: Annotated[object, DATA] = 15,
+    time_limit_s: Annotated[object, DATA] = 120,
+) -> ToolResult:
     """Lint a folder without executing anything of it.
 
     Python is linted by ruff with the repository's own configurations, JavaScript and TypeScript by oxlint's rules for

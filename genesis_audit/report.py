@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
-from genesis.errors import TaskError
+from genesis.document import output_problem, write_for_people
+from genesis.errors import GenesisError, TaskError
+from genesis.security.parameters import DATA, READ_PATH, WRITE_PATH
 from genesis_audit import markdown
 from genesis_audit.documents import BrokenDocument, items, load_json, mapping, string
 from genesis_audit.files import printable, resolve_audit_folder
@@ -62,13 +64,13 @@ class _Entry:
 
 
 def run(
-    path: object = ".",
+    path: Annotated[object, READ_PATH] = ".",
     *,
-    output: object = DEFAULT_OUTPUT,
-    results: object = None,
-    top: object = 15,
-    now: object = None,
-    **topics: object,
+    output: Annotated[object, WRITE_PATH] = DEFAULT_OUTPUT,
+    results: Annotated[object, DATA] = None,
+    top: Annotated[object, DATA] = 15,
+    now: Annotated[object, DATA] = None,
+    **topics: Annotated[object, DATA],
 ) -> ToolResult:
     """Write one Markdown report from what the other tools gave.
 
@@ -257,7 +259,9 @@ def _target(output: object, folder: Path) -> Path:
         raise _make_report_error(f"{shown} is a folder, not a file to write the report to", "give output=FILE.md")
     if not target.parent.is_dir():
         raise _make_report_error(f"the folder {str(target.parent)!r} for the report does not exist", "make it first")
-    if not (target.exists() or target.is_symlink()):
+    if problem := output_problem(target):
+        raise _make_report_error(f"{shown} is not written: {problem}", "give output=ANOTHER.md")
+    if not target.exists():
         return target
     about = _read_report_folder(target)
     if about is None:
@@ -292,21 +296,14 @@ def _make_report_error(message: str, hint: str) -> TaskError:
 
 
 def _write(target: Path, document: str) -> None:
-    """Write the file whole or not at all: into a neighbour first, which then takes its name."""
-    temporary: Path | None = None
+    """Write the file whole or not at all."""
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
-        temporary = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(document)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        reason = error.strerror or str(error)
+        write_for_people(target, document, is_ours=_is_report)
+    except GenesisError as error:
         raise TaskError(
-            f"the report cannot be written to {str(target)!r}: {reason}", hint="give another output file"
+            f"the report cannot be written to {str(target)!r}: {error.message}", hint="give another output file"
         ) from error
+
+
+def _is_report(head: bytes) -> bool:
+    return _MARK.search(head) is not None

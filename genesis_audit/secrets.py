@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
+from genesis.security.parameters import DATA, READ_PATH
 from genesis_audit.files import SourceFile, Tree
 from genesis_audit.finding import SEVERITIES, AuditFinding, FindingSeverity, ToolResult, dump, plural
 from genesis_audit.inputs import whole_number
@@ -23,7 +24,12 @@ _KEY_NAMES = frozenset({"id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".netrc", 
 _ENV_FILE = re.compile(r"^\.env(?:\.(?!example|sample|template|dist|test|defaults?)\w+)?$")
 
 
-def run(path: object = ".", *, top: object = 200, time_limit_s: object = 120) -> ToolResult:
+def run(
+    path: Annotated[object, READ_PATH] = ".",
+    *,
+    top: Annotated[object, DATA] = 200,
+    time_limit_s: Annotated[object, DATA] = 120,
+) -> ToolResult:
     """Look for credentials in a folder's files as they are now; the history is not searched.
 
     Lock files, checksums and values that are plainly placeholders are left out. Of tests, examples and documentation

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from typing import Annotated
 
+from genesis.security.parameters import DATA, EXECUTES, READ_PATH
 from genesis_audit.finding import AuditFinding, FindingSeverity, ToolResult, dump, plural
 from genesis_audit.inputs import whole_number, yes_or_no
 from genesis_audit.pytest_run import NESTED_MARKER, SuiteRun, is_nested, run_suite
@@ -18,7 +20,13 @@ _COUNTING_S = 60
 _MANY_SOURCES = 10
 
 
-def run(path: object = ".", *, run_tests: object = "no", timeout_s: object = 300, top: object = 15) -> ToolResult:
+def run(
+    path: Annotated[object, READ_PATH] = ".",
+    *,
+    run_tests: Annotated[object, EXECUTES] = "no",
+    timeout_s: Annotated[object, DATA] = 300,
+    top: Annotated[object, DATA] = 15,
+) -> ToolResult:
     """Count a folder's tests by reading them; run them with pytest only when `run_tests` is true.
 
     Args:

@@ -7,7 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Annotated
 
+from genesis.security.parameters import DATA, READ_PATH
 from genesis_audit.budget import TimeBudget
 from genesis_audit.facts import Todo
 from genesis_audit.files import SourceFile
@@ -33,7 +35,13 @@ class _Todo:
     todo: Todo
 
 
-def run(path: object = ".", *, top: object = 200, time_limit_s: object = 90, now: object = None) -> ToolResult:
+def run(
+    path: Annotated[object, READ_PATH] = ".",
+    *,
+    top: Annotated[object, DATA] = 200,
+    time_limit_s: Annotated[object, DATA] = 90,
+    now: Annotated[object, DATA] = None,
+) -> ToolResult:
     """Find markers in comments of source files.
 
     Python is tokenised, so that a marker in a string does not count; other languages are read line by line. The age is

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import certifi
 import pytest
@@ -42,6 +43,8 @@ os.environ |= {
     "GENESIS_HOME": str(_ROOT / "genesis"),
     "GENESIS_SERVER__START_TIMEOUT_S": "240",  # beside other work a machine of two cores may take long
     "DO_NOT_TRACK": "1",
+    # Servers that this process starts have one password, so that tests of other processes need not look for it.
+    "PREFECT_API_AUTH_STRING": f"genesis:of-the-tests-{_ROOT.name}",
 }
 
 
@@ -61,6 +64,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _spawn_migrated(files, **more):
     from genesis.server import spawn
 
+    if not files.password_file.exists():
+        files.password_file.write_text(os.environ["PREFECT_API_AUTH_STRING"])
     if not files.database.exists() and more["backends"].postgres is None:
         with (_ROOT / "migrated.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -111,6 +116,19 @@ def forking_process() -> Iterator[ForkingProcess]:
     process = ForkingProcess()
     yield process
     process.close()
+
+
+@pytest.fixture
+def warm_fork_servers(forking_process, monkeypatch):
+    """Fork the fork servers of this process's workers from a process that has imported what they import."""
+    from genesis.workers import fork_client
+
+    def start(command, *, env, **_):
+        control, *modules = command[command.index("-c") + 2 :]
+        return forking_process.start_fork_server(modules, control=int(control), environment=env)
+
+    monkeypatch.setattr(fork_client, "subprocess", SimpleNamespace(**vars(subprocess) | {"Popen": start}))
+    return forking_process
 
 
 @pytest.fixture(scope="session")

@@ -242,6 +242,17 @@ _POOLS = Row(
             stacked=True,
         ),
         Panel(
+            "Flow runs refused",
+            "Flow runs that workers refused because the Prefect API named code or an environment for them, by what.",
+            (
+                Query(
+                    "sum by (pool, what) (increase(genesis_worker_refusals_total{@pool}[$__rate_interval]))",
+                    "{{pool}}: {{what}}",
+                ),
+            ),
+            stacked=True,
+        ),
+        Panel(
             "Warm children",
             "Processes that workers keep ready.",
             (Query("sum by (instance) (genesis_worker_children{@})", "{{instance}}"),),

@@ -127,6 +127,8 @@ def _type(field: FieldInfo) -> str:
         return " or ".join(f"`{choice}`" for choice in get_args(kind))
     if get_origin(kind) is dict:
         return "JSON object"
+    if get_origin(kind) is tuple:
+        return "JSON list"
     marks = [(mark, name) for mark in field.metadata for name in _SIGNS if hasattr(mark, name)]
     return ", ".join([_TYPES[kind], *(f"{_SIGNS[name]} {getattr(mark, name):,}" for mark, name in marks)])
 
@@ -137,6 +139,8 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if value is None:
         return "none"
+    if value == ():
+        return "`[]`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

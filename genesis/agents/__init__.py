@@ -11,8 +11,13 @@ if TYPE_CHECKING:
     from genesis.agents.decorator import agent, functions_of, profile_of, with_agents
     from genesis.agents.input_probe import InputProbe
     from genesis.agents.probe import LocalProbe
+    from genesis.security.parameters import DATA, EXECUTES, READ_PATH, WRITE_PATH
 
 _HOMES = {
+    "DATA": "genesis.security.parameters",
+    "EXECUTES": "genesis.security.parameters",
+    "READ_PATH": "genesis.security.parameters",
+    "WRITE_PATH": "genesis.security.parameters",
     "ExecutorContext": "genesis.agents.build",
     "Executor": "genesis.agents.contract",
     "InputProbe": "genesis.agents.input_probe",
@@ -28,6 +33,10 @@ _HOMES = {
 }
 
 __all__ = [
+    "DATA",
+    "EXECUTES",
+    "READ_PATH",
+    "WRITE_PATH",
     "Executor",
     "ExecutorContext",
     "ExecutorFactory",

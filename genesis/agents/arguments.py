@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from pydantic import JsonValue
 
 from genesis.agents.contract import Work
 from genesis.document import close_matches
 from genesis.errors import SecurityError, TaskError
+from genesis.model import ParameterKind
 from genesis.structure import is_name
 
 __all__ = ["fill_arguments", "program_problem"]
@@ -26,13 +28,21 @@ def program_problem(program: str) -> str | None:
     return None
 
 
-def fill_arguments(argv: Sequence[str], work: Work) -> list[str]:
+def fill_arguments(
+    argv: Sequence[str], work: Work, kinds: Mapping[str, ParameterKind] = MappingProxyType({})
+) -> list[str]:
     """Fill `{input}` in a command's arguments. Doubled braces stand for single ones; braces without a name are text.
 
     No shell sees the command, and a value never becomes several arguments, so blanks, quotes and `;` in a value are
-    harmless. The remaining risk is a value that a program parses as an option: a file "named" `--output=/etc/passwd`.
-    So text at the very start of an argument must not begin with a dash, unless the command says `--` before it. Numbers
-    may be negative, and a value after `--name=` is always a value.
+    harmless. The remaining risks are a value that a program parses as an option (a file "named" `--output=/etc/passwd`)
+    and one whose file it reads (`@/etc/passwd`). So a value at the very start of an argument must not begin with a
+    dash, unless the command says `--` before it; a number may, after an argument that is an option. A value after
+    `--name=` is always a value. At the start of an argument and after a `=` only a labelled path may begin with `@`.
+
+    Args:
+        argv: The command as the agents file has it.
+        work: The attempt.
+        kinds: Kinds of the inputs that are labelled.
 
     Raises:
         TaskError: The task has no input of this name, or a value contains a NUL character.
@@ -46,10 +56,20 @@ def fill_arguments(argv: Sequence[str], work: Work) -> list[str]:
         text = _TOKEN.sub(lambda token: _fill_token(token, work), argument)
         if "\0" in text:
             raise TaskError(f"{work.path!r}: an input for argument {argument!r} contains a NUL character")
-        if text.startswith("-") and "--" not in argv[:position] and _starts_with_text_input(argument, work):
+        if (
+            text.startswith("-")
+            and "--" not in argv[:position]
+            and _starts_with_value(argument, work, argv[position - 1])
+        ):
             raise SecurityError(
                 f"{work.path!r}: the value {text[:80]!r} for argument {argument!r} would be read as an option",
                 hint="write the argument as --name={input}, or put -- before it",
+            )
+        if name := _find_file_reference(argument, work, kinds):
+            raise SecurityError(
+                f"{work.path!r}: for argument {argument!r} a program may read the file that {name!r} names, "
+                "since its value begins with @",
+                hint="let the program read the value on stdin, or label it: `parameters: {NAME: read_path}`",
             )
         filled.append(text)
     return filled
@@ -62,11 +82,27 @@ def _fill_token(token: re.Match[str], work: Work) -> str:
     return _text(_input(name, work)) if name in work.inputs or is_name(name) else token[0]
 
 
-def _starts_with_text_input(argument: str, work: Work) -> bool:
+def _starts_with_value(argument: str, work: Work, before: str) -> bool:
+    """Whether an argument begins with an input that could be taken for an option: numbers are values of options."""
     first = _TOKEN.match(argument)
     if first is None or first[1] is None or first[1] not in work.inputs:
         return False
-    return not isinstance(work.inputs[first[1]], int | float)
+    return not (isinstance(work.inputs[first[1]], int | float) and before.startswith("-"))
+
+
+def _find_file_reference(argument: str, work: Work, kinds: Mapping[str, ParameterKind]) -> str | None:
+    """Name an input of data that begins with `@` where programs take the rest for a file's name."""
+    for token in _TOKEN.finditer(argument):
+        name = token[1]
+        is_start = token.start() == 0 or argument[token.start() - 1] in "=:,;"
+        if (
+            name in work.inputs
+            and is_start
+            and kinds.get(name, "data") == "data"
+            and _text(work.inputs[name])[:1] == "@"
+        ):
+            return str(name)
+    return None
 
 
 def _input(name: str, work: Work) -> JsonValue:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +14,14 @@ from genesis.agents.contract import Result, Work
 from genesis.agents.threads import Threads
 from genesis.errors import ResourceError
 from genesis.model import RESULT_FILE
+from genesis.text import escape_terminal, one_line
+from genesis.text.markdown import code_span, escape_document, fence
 
 __all__ = ["BriefExecutor", "work_order"]
 
 _FILE = "brief.md"
+_LONGEST_VALUE = 100_000
+"""Most characters of a value that is shown in a line."""
 
 
 class BriefExecutor:
@@ -45,7 +48,7 @@ def work_order(work: Work) -> str:
     """Return the work order as Markdown: what, why, with what, what to deliver and where."""
     sections = [
         f"# {_line(work.description)}",
-        f"For **{work.agent.name}** · task `{work.path}` ({_line(work.type)}) · run `{work.run_id}`"
+        f"For **{work.agent.name}** · task {_code(work.path)} ({_line(work.type)}) · run {_code(work.run_id)}"
         + (f" · about {work.seconds:g} s" if work.seconds else ""),
         f"## What to do\n\n{_quote_text(work.description)}",
         f"## Why\n\nIt is part of this request:\n\n{_quote_text(work.request)}",
@@ -65,15 +68,15 @@ def _delivery(work: Work) -> str:
     command = ["genesis", "deliver", work.run_id, work.path, "--result"]
     if not work.outputs:
         said = shlex.join([*command, "what was done"])
-        return f"## What to deliver\n\nNo named result is expected: a sentence, or a file.\n\n{_fence_text(said, 'sh')}"
-    names = "\n".join(f"- `{name}`{_format_schema(work.schemas.get(name))}" for name in work.outputs)
+        return f"## What to deliver\n\nNo named result is expected: a sentence, or a file.\n\n{fence(said, 'sh')}"
+    names = "\n".join(f"- {_code(name)}{_format_schema(work.schemas.get(name))}" for name in work.outputs)
     example = json.dumps(dict.fromkeys(work.outputs, "…"), indent=2, ensure_ascii=False)
     answer = str(folder / RESULT_FILE)
     return (
         f"## What to deliver\n\n{names}\n\n## How to submit it\n\n"
-        f"Write the results into `{answer}`, as one JSON object with the names above, and leave files beside "
-        f"it and name them there:\n\n{_fence_text(example, 'json')}\n\nThen submit it; the run continues:\n\n"
-        f"{_fence_text(shlex.join([*command, answer]), 'sh')}"
+        f"Write the results into {_code(answer)}, as one JSON object with the names above, and leave files beside "
+        f"it and name them there:\n\n{fence(example, 'json')}\n\nThen submit it; the run continues:\n\n"
+        f"{fence(shlex.join([*command, answer]), 'sh')}"
     )
 
 
@@ -84,39 +87,34 @@ def _format_schema(schema: Mapping[str, JsonValue] | None) -> str:
 def _values(values: Mapping[str, JsonValue], *, level: int = 0) -> str:
     parts = []
     for name, value in values.items():
-        title = f"{'#' * level} `{name}`" if level else f"`{name}`:"
+        title = f"{'#' * level} {_code(name)}" if level else f"{_code(name)}:"
         is_line = isinstance(value, str | int | float | bool) and "\n" not in str(value)
         if is_line and not level:
             parts.append(f"- {title} {_code(str(value))}")
         else:
             text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-            parts.append(f"{title}\n\n{_fence_text(text, '' if isinstance(value, str) else 'json')}")
+            parts.append(f"{title}\n\n{_block(text, '' if isinstance(value, str) else 'json')}")
     return "\n".join(parts) if all(part.startswith("- ") for part in parts) else "\n\n".join(parts)
 
 
-def _fence_text(text: str, language: str) -> str:
-    fence = "`" * max(3, _longest_ticks(text) + 1)
-    return f"{fence}{language}\n{text}\n{fence}"
-
-
 def _code(text: str) -> str:
-    ticks = "`" * (_longest_ticks(text) + 1)
-    pad = " " if "`" in text or not text.strip() else ""
-    return f"{ticks}{pad}{text}{pad}{ticks}"
+    """Show a text of one line as it is."""
+    return code_span(one_line(text, _LONGEST_VALUE))
 
 
-def _longest_ticks(text: str) -> int:
-    return max(map(len, re.findall(r"`+", text)), default=0)
+def _block(text: str, language: str = "") -> str:
+    return fence(escape_terminal(text), language)
 
 
 def _quote_text(text: str) -> str:
     """Show somebody's text as theirs, so that it cannot pass for a part of the work order."""
-    return "\n".join(f"> {line}".rstrip() for line in text.strip().splitlines() or [""])
+    return "\n".join(
+        f"> {escape_document(line)}".rstrip() for line in escape_terminal(text).strip().splitlines() or [""]
+    )
 
 
 def _line(text: str) -> str:
-    first = next(iter(text.strip().splitlines()), "")
-    return first if len(first) <= 100 else first[:99] + "…"  # noqa: PLR2004
+    return escape_document(one_line(next(iter(text.strip().splitlines()), ""), 100))
 
 
 def _write(path: Path, text: str) -> None:

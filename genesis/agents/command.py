@@ -18,6 +18,7 @@ from genesis.agents.child import Ended, run_child
 from genesis.agents.child_environment import SecretLookup, child_environment
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
+from genesis.agents.untrusted_inputs import refuse_untrusted
 from genesis.agents.values import CollisionError, decode_utf8, read_json, wrap_bare_value
 from genesis.agents.venvs import activate_venv, prepare_venv
 from genesis.errors import GenesisError, ResourceError, SecurityError, TaskError
@@ -85,7 +86,8 @@ class CommandExecutor:
 
     async def execute(self, work: Work) -> Result:
         """Run the program and parse its output."""
-        argv = fill_arguments(self._spec.argv, work)
+        refuse_untrusted(work, self._spec, {})
+        argv = fill_arguments(self._spec.argv, work, self._spec.parameters)
         environment = child_environment(self._environment, self._spec, self._secrets, work)
         cwd = str(work.folder) if work.has_files and self._spec.cwd is None else self._spec.cwd
         _check_folder(cwd, argv[0])

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import JsonValue
 
@@ -16,6 +16,10 @@ from genesis.errors import TaskError
 from genesis.foreign import read_safely
 from genesis.model import AgentProfile
 from genesis.resilience.retry import RetryBudget
+from genesis.structure.provenance import Source
+
+if TYPE_CHECKING:
+    from genesis.agents.untrusted_inputs import NamedFolders
 
 __all__ = ["Executor", "Result", "Work"]
 
@@ -69,6 +73,10 @@ class Work:
     has_files: bool = False
     """Whether the folder has the files that the task asks for, and what it promises of it is kept: a program starts in
     it unless its agent sets `cwd`."""
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    """Where inputs come from that do not come from a person."""
+    named_folders: NamedFolders | None = field(default=None, repr=False, compare=False)
+    """Where paths may lie that do not come from a person."""
 
     @property
     def left_s(self) -> float:

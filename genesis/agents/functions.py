@@ -13,7 +13,7 @@ from typing import Any
 from genesis.document import close_matches
 from genesis.errors import TaskError
 
-__all__ = ["Functions", "current_module", "find_function", "function_problem", "is_module_here"]
+__all__ = ["Functions", "current_module", "find_function", "find_module", "function_problem", "is_module_here"]
 
 _MOVED = {"genesis.agents.toolkit": "genesis_audit"}
 """Packages that have been renamed: ledgers of earlier runs and agents files of teams name functions in the old ones."""
@@ -86,7 +86,7 @@ def function_problem(call: str, functions: Functions) -> str | None:
     if module_name in sys.modules:
         module = sys.modules[module_name]
         return None if hasattr(module, name) else _no_name(name, module_name, vars(module))
-    spec = _locate(module_name)
+    spec = find_module(module_name)
     if spec is None:
         return f"there is no module {module_name!r} here; install its package, or put its folder on PYTHONPATH"
     names = _names_in(spec)
@@ -95,7 +95,7 @@ def function_problem(call: str, functions: Functions) -> str | None:
 
 def is_module_here(module_name: str) -> bool:
     """Whether a module could be imported, found without importing it or the packages above it."""
-    return module_name in sys.modules or _locate(module_name) is not None
+    return module_name in sys.modules or find_module(module_name) is not None
 
 
 def _no_name(name: str, module_name: str, known: Mapping[str, object] | set[str]) -> str:
@@ -103,7 +103,7 @@ def _no_name(name: str, module_name: str, known: Mapping[str, object] | set[str]
     return f"there is no {name!r} in {module_name!r}" + (f"; {guess}" if guess else "")
 
 
-def _locate(module_name: str) -> ModuleSpec | None:
+def find_module(module_name: str) -> ModuleSpec | None:
     """Find a module as the import system would, but without running the packages above it."""
     path: Sequence[str] | None = None
     spec: ModuleSpec | None = None

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from genesis.agents.child_environment import SecretLookup, require_secret
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
+from genesis.agents.untrusted_inputs import refuse_untrusted
 from genesis.agents.values import decode_utf8, read_json, wrap_bare_value
 from genesis.errors import GenesisError, ServiceError, TaskError
 from genesis.model import HttpSpec
@@ -99,6 +100,7 @@ class HttpExecutor:
             BreakerOpenError: Its circuit breaker is open.
             QuotaError: The rate limit admits it only after the attempt's time.
         """
+        refuse_untrusted(work, self._spec, {})
         headers = self._headers(work)
         value = await call_with_retries(
             lambda: self._call(work, headers), left_s=work.left_s, budget=work.repeats, safe=self._is_safe_again

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from genesis.agents.functions import Functions, find_function, function_problem
-from genesis.model import AgentProfile, ExecutorSpec, PythonSpec, Resources
+from genesis.agents.parameter_kinds import parameter_kinds
+from genesis.agents.untrusted_inputs import NamedFolders, untrusted_problem
+from genesis.model import AgentProfile, ExecutorSpec, PythonSpec, Resources, RoutedPlan
+from genesis.structure.provenance import Source
 
 __all__ = ["InputProbe"]
 
@@ -45,6 +48,17 @@ class InputProbe:
         """Report nothing: the run checks secrets."""
         del name
         return True
+
+    def untrusted_problem(
+        self,
+        spec: ExecutorSpec,
+        routed: RoutedPlan,
+        inputs: Mapping[str, JsonValue],
+        sources: Mapping[str, Source],
+    ) -> str | None:
+        """Compare where inputs come from with what the executor does with them."""
+        kinds = parameter_kinds(spec, self._functions)
+        return untrusted_problem(inputs, sources, kinds, NamedFolders(routed))
 
     def input_problem(self, spec: PythonSpec, inputs: Mapping[str, JsonValue]) -> str | None:
         """Call the executor's check, if it has one that is available; an exception is a problem too."""

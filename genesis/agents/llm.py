@@ -18,6 +18,7 @@ from genesis.llm import Answer, LanguageModel
 from genesis.model import AgentProfile, LlmSpec
 from genesis.resilience.guards import make_guarded_model
 from genesis.settings import Settings
+from genesis.text.prompt import escape_prompt, escape_prompt_value
 
 __all__ = ["LlmExecutor", "work_prompt"]
 
@@ -31,7 +32,6 @@ _CHARACTERS_PER_TOKEN = 3
 """A low estimate for English text, so that an answer of the permitted length fits the token limit."""
 _SHORTEST = 200
 """Characters that each output may have at least, however small the token limit."""
-_MARKS = ("request", "task", "inputs", "results")
 
 
 class LlmExecutor:
@@ -140,8 +140,8 @@ def _system(agent: AgentProfile, instructions: str) -> str:
 def work_prompt(work: Work) -> str:
     """Put the task, its inputs and the results of earlier tasks into one prompt of bounded length."""
     parts = [
-        f"<request>\n{_data(_clip_text(work.request, _REQUEST_SHOWN))}\n</request>",
-        f"<task>\n{_data(_clip_text(work.description, _VALUE_SHOWN))}\n</task>",
+        f"<request>\n{escape_prompt(_clip_text(work.request, _REQUEST_SHOWN))}\n</request>",
+        f"<task>\n{escape_prompt(_clip_text(work.description, _VALUE_SHOWN))}\n</task>",
     ]
     if work.inputs:
         parts.append(f"<inputs>\n{_values(work.inputs)}\n</inputs>")
@@ -149,7 +149,7 @@ def work_prompt(work: Work) -> str:
         parts.append(f"<results>\n{_values(work.upstream)}\n</results>")
     if work.outputs:
         kind = "values of the schema" if work.schemas else "texts"
-        parts.append(f"Give as JSON with {kind}: {', '.join(work.outputs)}.")
+        parts.append(f"Give as JSON with {kind}: {', '.join(map(escape_prompt, work.outputs))}.")
     return "\n\n".join(parts)
 
 
@@ -161,7 +161,7 @@ def _values(values: Mapping[str, JsonValue]) -> str:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         shown = _clip_text(text, min(_VALUE_SHOWN, max(room, 0)))
         room -= len(shown)
-        lines.append(f"{_data(name)}: {_data(shown)}")
+        lines.append(escape_prompt_value(name, shown))
         if room <= 0 and len(lines) < len(values):
             lines.append(f"({len(values) - len(lines)} more left out)")
             break
@@ -172,10 +172,3 @@ def _clip_text(text: str, longest: int) -> str:
     if len(text) <= longest:
         return text
     return f"{text[:longest]}… ({len(text) - longest:,} characters left out)"
-
-
-def _data(text: str) -> str:
-    """Keep the marks out of a text, so that it cannot end its own section."""
-    for mark in _MARKS:
-        text = text.replace(f"<{mark}>", f"({mark})").replace(f"</{mark}>", f"(/{mark})")
-    return text

@@ -8,6 +8,7 @@ import threading
 from genesis.agents.contract import Executor, Result, Work
 from genesis.agents.deadline import time_limit
 from genesis.agents.functions import find_function, function_problem
+from genesis.agents.untrusted_inputs import refuse_untrusted
 from genesis.document import close_matches
 from genesis.errors import DocumentError, TaskError
 from genesis.fleets import find_executors
@@ -35,6 +36,7 @@ class PluginExecutor:
             TaskError: No installed fleet contributes it, it cannot be created, or does not return a `Result`. Its own
                 exceptions pass through.
         """
+        refuse_untrusted(work, self._spec, {})
         async with time_limit(work):
             executor = self._made
             if executor is None:

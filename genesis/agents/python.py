@@ -11,7 +11,9 @@ from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
 from genesis.agents.functions import Functions, find_function
 from genesis.agents.own_loop import OwnLoop
+from genesis.agents.parameter_kinds import labels_of, parameter_kinds
 from genesis.agents.threads import Threads
+from genesis.agents.untrusted_inputs import refuse_untrusted
 from genesis.agents.values import plain, wrap_bare_value
 from genesis.agents.venv_call import VenvTools, call_in_venv
 from genesis.errors import TaskError
@@ -43,6 +45,7 @@ class PythonExecutor:
 
     def __init__(self, spec: PythonSpec, *, functions: Functions | None = None, venvs: VenvTools | None = None) -> None:
         self._venvs = venvs or VenvTools()
+        self._spec = spec
         self._call = spec.call
         self._functions = functions or {}
         self._threads = Threads()
@@ -50,6 +53,7 @@ class PythonExecutor:
     async def execute(self, work: Work) -> Result:
         """Call the function and take what it returns; a `Result` from it is taken as it is."""
         if work.requirements:
+            refuse_untrusted(work, self._spec, parameter_kinds(self._spec, self._functions))
             async with time_limit(work):
                 return await call_in_venv(self._call, work, self._venvs)
         loop = OwnLoop()
@@ -58,6 +62,7 @@ class PythonExecutor:
 
     def _call_function(self, work: Work, loop: OwnLoop) -> Result:
         function = find_function(self._call, self._functions)
+        refuse_untrusted(work, self._spec, labels_of(function))
         arguments = _arguments(function, work, self._call)
         value = function(*arguments.args, **arguments.kwargs)
         return self._result(loop.run(value) if inspect.isawaitable(value) else value, work)

@@ -71,9 +71,10 @@ def check(parent: Path | None, agents: Path | None, as_json: bool) -> int:
     from genesis.engine.executor_context import make_executor_context
 
     settings = load_settings()
-    registry = load_agents(agents or parent, settings)
-    if agents or parent:  # where a run finds the team's modules too
-        sys.path.append(str((agents or parent or Path()).resolve().parent))
+    source = agents or parent or (None if settings.project is None else settings.agents)
+    registry = load_agents(source, settings)
+    if source is not None:  # where a run finds the team's modules too
+        sys.path.append(str(source.resolve().parent))
     probe = LocalProbe(make_executor_context(settings))
     problems = []
     for agent in registry.agents:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import sys
 import warnings
@@ -16,6 +17,7 @@ from genesis.cli.limits import EXIT_INTERRUPTED
 from genesis.cli.process_exit import leave
 from genesis.cli.streams import explain_lost_answer, flush, prepare_streams, reserve_stdout
 from genesis.errors import GenesisError, ResourceError, UsageError
+from genesis.text import escape_terminal
 
 __all__ = ["main"]
 
@@ -184,7 +186,9 @@ def _usage(error: click.ClickException, as_json: bool) -> int:
 
         print_error(GenesisError(error.format_message(), hint="see --help", code="GEN-USAGE"), as_json=True)
     else:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        sys.stderr.write(escape_terminal(shown.getvalue()))
     return 2
 
 
@@ -194,6 +198,6 @@ def _show(error: GenesisError, as_json: bool, debug: bool, code: int, cause: Exc
     if debug or _is_set_to_debug():
         import traceback
 
-        traceback.print_exception(cause or error)
+        sys.stderr.write(escape_terminal("".join(traceback.format_exception(cause or error))))
     print_error(error, as_json=as_json)
     return code

@@ -17,8 +17,8 @@ from genesis.cli.options import (
     load_settings,
     parameters,
     params_option,
-    project_agents,
     project_agents_option,
+    use_project_here,
     variables,
 )
 from genesis.cli.output import console, print_document, print_notice, show_warnings
@@ -73,9 +73,10 @@ def deploy(
 
     if not is_plan_file(plan):
         raise UsageError(f"{plan[:80]!r} is not a plan file", hint="first: genesis plan REQUEST -o plan.yaml")
-    settings = load_settings()
-    registry = load_agents(project_agents(agents, settings), settings)
-    fleet = fleet_of(registry, orchestrators=settings.pools.orchestrators, project=project_name(Path.cwd()))
+    settings = use_project_here(load_settings(), agents)
+    registry = load_agents(agents or settings.agents, settings)
+    project = "" if settings.project is None else project_name(settings.project)
+    fleet = fleet_of(registry, orchestrators=settings.pools.orchestrators, project=project)
     place = place_deployment(name, Path(plan), fleet)
     routed = None
     if not delete:

@@ -42,13 +42,15 @@ _SAID = {"write": ("written", "green"), "replace": ("replaced", "yellow"), "keep
 def init(folder: Path, check: bool, agents: Path | None, project: str | None, force: bool, as_json: bool) -> int:
     """Write the files of a fleet into DIR: agents, playbooks, flows and prefect.yaml. Run it again to update them."""
     from genesis.fleet.project import plan_project, write_project
+    from genesis.fleet.trusted import mark_trusted
 
-    settings = load_settings()
+    settings = load_settings(named_project=False)
     if project is None and not check:
         project = _beside_others(folder, settings)
     files = plan_project(folder, agents=agents, project=project, force=force, check=check, limits=settings.limits)
     if not check:
         write_project(files)
+        mark_trusted(folder, settings.home)
     if as_json:
         print_document(_document(files, check))
     elif check:
@@ -60,8 +62,9 @@ def init(folder: Path, check: bool, agents: Path | None, project: str | None, fo
 
 def _beside_others(folder: Path, settings: Settings) -> str | None:
     """Return the name of a new project where the server already has another project's pools, else None."""
-    from genesis.fleet.project import AGENTS_FILE, folder_project
+    from genesis.fleet.project import folder_project
     from genesis.fleet.shared_server import project_on_server
+    from genesis.fleet.trusted import AGENTS_FILE
 
     if (folder / AGENTS_FILE).exists():
         return None
@@ -116,6 +119,7 @@ def _show(project: Project) -> None:
     out.print(table)
     if project.in_step:
         out.print("All files were up to date.")
+    out.print(f"Commands in this folder use its agents: {project.root.resolve()} is trusted.", soft_wrap=True)
     out.print("Next:")
     for line in _next(project):
         out.print(f"  {line}", soft_wrap=True)

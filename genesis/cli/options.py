@@ -25,12 +25,13 @@ __all__ = [
     "parameters",
     "params_option",
     "planning_options",
-    "project_agents",
     "project_agents_option",
+    "project_option",
     "selection_options",
     "selectors",
     "slots_option",
     "tenant_option",
+    "use_project_here",
     "variables",
 ]
 
@@ -38,20 +39,50 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
-agents_option = click.option(
-    "--agents",
+_PROJECT = "genesis.project"
+"""Key of the context's notes under which the project of the command line is."""
+
+
+def _note_project(ctx: click.Context, _param: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        ctx.meta[_PROJECT] = value
+
+
+project_option = click.option(
+    "--project",
     type=click.Path(path_type=Path),
-    default=None,
-    metavar="FILE",
-    help="Agents file (default: the agents of the installed fleets).",
+    callback=_note_project,
+    expose_value=False,
+    is_eager=True,
+    metavar="DIR",
+    help="Use the agents and playbooks of the project in DIR (default: GENESIS_PROJECT).",
 )
-project_agents_option = click.option(
-    "--agents",
-    type=click.Path(path_type=Path),
-    default=None,
-    metavar="FILE",
-    help="Agents file (default: GENESIS_AGENTS, deployments/agents.yaml here, or those of the installed fleets).",
-)
+
+
+def agents_option(command: _F) -> _F:
+    """Add the options that choose the agents."""
+    option = click.option(
+        "--agents",
+        type=click.Path(path_type=Path),
+        default=None,
+        metavar="FILE",
+        help="Agents file (default: that of the project, or the agents of the installed fleets).",
+    )
+    return project_option(option(command))
+
+
+def project_agents_option(command: _F) -> _F:
+    """Add the options that choose the agents of a command about pools."""
+    option = click.option(
+        "--agents",
+        type=click.Path(path_type=Path),
+        default=None,
+        metavar="FILE",
+        help="Agents file (default: GENESIS_AGENTS, that of the project, or those of the installed fleets).",
+    )
+    return project_option(option(command))
+
+
 params_option = click.option(
     "--param", "params", multiple=True, metavar="K=V", help="Parameter of the plan file; may be repeated."
 )
@@ -164,21 +195,31 @@ def is_plan_file(word: str) -> bool:
     return word.lower().endswith((".yaml", ".yml", ".json")) and "\n" not in word
 
 
-def project_agents(given: Path | None, settings: Settings) -> Path | None:
-    """Return the agents file of a fleet: from the command line or the settings, else that of the current folder.
+def use_project_here(settings: Settings, agents: Path | None) -> Settings:
+    """Use the project of the current folder if it is trusted, for a command about pools.
 
-    Only commands about pools look into the current folder. Other commands may run in somebody else's repository.
+    Other commands may run in somebody else's repository, and take a project only by name.
+
+    Args:
+        settings: The settings.
+        agents: Agents file of the command line.
     """
-    from genesis.fleet.project import AGENTS_FILE
+    from genesis.cli.output import print_notice
+    from genesis.fleet.trusted import use_current_project
 
-    return given or settings.agents or (AGENTS_FILE if AGENTS_FILE.is_file() else None)
+    return use_current_project(settings, print_notice, quiet=agents is not None)
 
 
-def load_settings(*, llm: str | None = None, slots: int | None = None) -> Settings:
+def load_settings(*, llm: str | None = None, slots: int | None = None, named_project: bool = True) -> Settings:
     """Read the settings; options of the command line take precedence.
 
+    Args:
+        llm: Model of the command line.
+        slots: Slots of the command line.
+        named_project: Use the agents and playbooks of the project that the command line or the environment names.
+
     Raises:
-        UsageError: An environment variable has a value that cannot be used.
+        UsageError: An environment variable has a value that cannot be used, or the project is no folder.
     """
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
@@ -205,4 +246,16 @@ def load_settings(*, llm: str | None = None, slots: int | None = None) -> Settin
         update["llm"] = settings.llm.model_copy(update={"model": model})
     if slots is not None:
         update["run"] = settings.run.model_copy(update={"slots": slots})
-    return settings.model_copy(update=update)
+    settings = settings.model_copy(update=update)
+    return _use_named_project(settings) if named_project else settings
+
+
+def _use_named_project(settings: Settings) -> Settings:
+    context = click.get_current_context(silent=True)
+    folder = settings.project if context is None else context.meta.get(_PROJECT, settings.project)
+    if folder is None:
+        return settings
+    from genesis.cli.output import print_notice
+    from genesis.fleet.trusted import use_named_project
+
+    return use_named_project(settings, folder, print_notice)

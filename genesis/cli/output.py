@@ -23,7 +23,7 @@ from rich.text import Span, Text
 
 from genesis.cli.streams import answer
 from genesis.errors import GenesisError
-from genesis.text import INVISIBLE
+from genesis.text import INVISIBLE, escape_json, escape_terminal
 
 __all__ = [
     "STATE_STYLES",
@@ -77,8 +77,6 @@ _PLAINER = {
 """Replacements for characters in Genesis's messages that the stream's encoding lacks."""
 _LENGTH = re.compile("[0-9]{1,5}")
 """Accepted values of COLUMNS and LINES: Rich accepts any digits, including ones that `int` rejects."""
-_ESCAPED_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Characters that are valid in JSON but that a terminal would interpret."""
 
 
 class _Console(Console):
@@ -137,7 +135,7 @@ def printable(text: Text, encoding: str) -> Text:
 
 def _map_characters(plain: str, encoding: str) -> list[str] | None:
     """Return the replacement of each character; None where no character is replaced."""
-    hidden = [match.span() for match in INVISIBLE.finditer(plain)]
+    hidden = [match.span() for match in re.finditer(INVISIBLE, plain)]
     if not hidden and _has(encoding, plain):
         return None
     shown = list(plain)
@@ -168,7 +166,7 @@ def print_document(value: Any) -> None:
     text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
     if not _has(out.encoding or "utf-8", text):
         text = json.dumps(value, indent=2, allow_nan=False)
-    out.write(_ESCAPED_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
+    out.write(escape_json(text) + "\n")
     out.flush()
 
 
@@ -193,9 +191,14 @@ def print_error(error: GenesisError, *, as_json: bool) -> None:
         print_document({"error": {key: shape[key] for key in _SHOWN if key in shape}})
         return
     out = notes()
-    out.print(Text.assemble(("Error: ", "bold red"), error.message, (f"  [{error.code}]", "dim")))
+    out.print(Text.assemble(("Error: ", "bold red"), _hang(error.message), (f"  [{error.code}]", "dim")))
     if error.hint:
-        out.print(Text.assemble(("  → ", "bold"), error.hint))
+        out.print(Text.assemble(("  → ", "bold"), _hang(error.hint)))
+
+
+def _hang(text: str) -> str:
+    """Indent the further lines of a message, so that none of them passes for a line of the command."""
+    return escape_terminal(text, indent=4)
 
 
 @contextmanager

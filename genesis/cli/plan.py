@@ -70,7 +70,7 @@ def plan(
     """
     from genesis.cli.planning import forecast_plan, prepare_plan
     from genesis.cli.render import plan_view
-    from genesis.document import write_output
+    from genesis.document import write_for_people
     from genesis.planning import plan_document
 
     chosen = form or (None if output is None else _format_of(output))
@@ -88,7 +88,7 @@ def plan(
             selectors=selectors(select, except_),
         )
     if output is not None and chosen is not None:
-        write_output(output, _format_plan(prepared, chosen))
+        write_for_people(output, _format_plan(prepared, chosen))
         notes().print(_note(output, chosen), soft_wrap=True)
     elif chosen is not None:
         print_text(_format_plan(prepared, chosen))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from genesis.cli.changes import confirm_changes, describe_changes, show_changes, show_notes
-from genesis.cli.options import debug_option, json_option, load_settings, project_agents, project_agents_option
+from genesis.cli.options import debug_option, json_option, load_settings, project_agents_option, use_project_here
 from genesis.cli.output import console, notes, print_document, print_notice, show_warnings
 from genesis.cli.prefect import before_prefect
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from genesis.fleet.desired import Fleet
     from genesis.fleet.diff import Difference
     from genesis.server import ApiEndpoint
+    from genesis.settings import Settings
 
 __all__ = ["pools"]
 
@@ -39,9 +41,10 @@ def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool
     from genesis.fleet.desired import fleet_of
     from genesis.fleet.project import project_name
 
-    settings = load_settings()
-    source = project_agents(agents, settings)
-    registry, project = load_agents(source, settings), project_name(Path.cwd())
+    settings = use_project_here(load_settings(), agents)
+    source = agents or settings.agents
+    registry = load_agents(source, settings)
+    project = "" if settings.project is None else project_name(settings.project)
     fleet = fleet_of(registry, orchestrators=settings.pools.orchestrators, project=project)
     before_prefect()
     from genesis.fleet.prefect_toml import point_prefect_here
@@ -59,12 +62,17 @@ def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool
             console().print("Nothing was changed.")
             return 1
         left = asyncio.run(_apply_changes(found, fleet, prune)) if wanted else found
-    pointed = api.embedded and not check and point_prefect_here(api.api_url, Path.cwd())
+    pointed = (
+        api.embedded
+        and not check
+        and settings.project is not None
+        and point_prefect_here(api.api_url, settings.project, api.password)
+    )
     if as_json:
         print_document(_document(found, left, api, source, wanted))
     else:
         _show_end(found, left, wanted)
-        _show_address(api, pointed)
+        _show_address(api, pointed, settings)
     return 1 if left.changes else 0
 
 
@@ -102,12 +110,17 @@ def _show_end(found: Difference, left: Difference, applied: bool) -> None:
     show_notes(left)
 
 
-def _show_address(api: ApiEndpoint, pointed: bool) -> None:
+def _show_address(api: ApiEndpoint, pointed: bool, settings: Settings) -> None:
     """Format how Prefect's commands find this server."""
+    from genesis.server.files import ServerFiles
+
     if pointed:
         notes().print(f"Prefect's commands in this folder use {api.api_url} (from prefect.toml).", soft_wrap=True)
     elif api.embedded:
-        notes().print(f"For Prefect's commands: export PREFECT_API_URL={api.api_url}", soft_wrap=True)
+        said = f"For Prefect's commands: export PREFECT_API_URL={api.api_url}"
+        if api.password is not None:
+            said += f' PREFECT_API_AUTH_STRING="$(cat {shlex.quote(str(ServerFiles(settings.home).password_file))})"'
+        notes().print(said, soft_wrap=True)
 
 
 def _document(

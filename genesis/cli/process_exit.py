@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from genesis.cli.limits import EXIT_INTERRUPTED
 from genesis.cli.streams import are_streams_own, flush
+from genesis.text import one_line
 
 __all__ = ["leave"]
 
@@ -48,7 +49,7 @@ def _watch(code: int, end_programs: Callable[[], None]) -> None:
     while (waited_s := time.monotonic() - begun) < _LONGEST_S:
         time.sleep(_LOOK_S)
         if waited_s >= _PATIENCE_S and (left := _find_running()):
-            sys.stderr.write(f"Agents left these running; killed at exit: {', '.join(left)}\n")
+            sys.stderr.write(f"Agents left these running; killed at exit: {one_line(', '.join(left))}\n")
             break
     end_programs()
     flush()

@@ -10,12 +10,13 @@ from rich.text import Text
 from rich.tree import Tree
 
 from genesis.cli.forecast import Forecast, cost_in_words, count, in_words
+from genesis.cli.limits import INDENT
 from genesis.cli.output import STATE_STYLES
 from genesis.cli.rows import Rows
 from genesis.ledger.deliverables import short_text
 from genesis.model import Diagnostic, Outcome, Report, Route, RoutedPlan, Run, Task, WaitFor
 from genesis.structure import fill_text, get_known_seconds, list_edges, plan_values
-from genesis.text import cost, describe_rehearsal, duration
+from genesis.text import cost, describe_rehearsal, duration, escape_terminal, one_line
 
 if TYPE_CHECKING:
     from genesis.pipeline import Simulation
@@ -36,6 +37,8 @@ _MOST_FAILURES = 10
 """Failed leaves that the summary of a run shows."""
 _BAR_WIDTH = 30
 """Columns of a bar in the timeline."""
+_LONGEST = 5_000
+"""Most characters of a description."""
 _MOST_NAMES = 20
 """Most names in one sentence."""
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
@@ -60,7 +63,7 @@ def plan_view(
     stack: list[tuple[Task, str, Tree]] = [(task, task.id, tree) for task in reversed(plan.tasks)]
     while stack and shown < most:
         task, path, parent = stack.pop()
-        description = fill_text(task.description, values)
+        description = one_line(fill_text(task.description, values), _LONGEST)
         branch = parent.add(_task_line(task, description, routed.routes.get(path), edges.get(path, ())))
         shown += 1
         stack.extend((child, f"{path}/{child.id}", branch) for child in reversed(task.subtasks))
@@ -72,7 +75,7 @@ def plan_view(
     if plan.left_out:
         parts.append(Text(f"Left out: {_format_names(plan.left_out)}", style="yellow"))
     if plan.planner_note:
-        parts.append(Text(plan.planner_note, style="dim"))
+        parts.append(Text(one_line(plan.planner_note, _LONGEST), style="dim"))
     parts.append(report_view(report))
     return Group(*parts)
 
@@ -87,11 +90,11 @@ def _task_line(task: Task, description: str, route: Route | None, after: Sequenc
         order = " · ".join(filter(None, (f"from {task.use}" if task.use else "", order)))
         return line.append(f"  {order}" if order else "", style="dim")
     if route is None or route.agent is None:
-        line.append(f"\n→ no agent: {route.reason if route else 'not routed'}", style="bold red")
+        line.append(f"\n→ no agent: {one_line(route.reason) if route else 'not routed'}", style="bold red")
         return line.append(f" · {order}" if order else "", style="dim")
     seconds = get_known_seconds(task)
     # most tasks are routed by their type alone; show only what differs
-    reason = route.reason.replace(f" that take {task.type!r} (", " (")
+    reason = one_line(route.reason).replace(f" that take {task.type!r} (", " (")
     parts = ["" if seconds is None else f"{seconds:g} s", order, reason]
     line.append(f"\n→ {route.agent}", style="cyan")
     return line.append("".join(f" · {part}" for part in parts if part), style="dim")
@@ -135,11 +138,11 @@ def diagnostics_table(diagnostics: Iterable[Diagnostic]) -> RenderableType:
     table = Rows(("", ""))
     rows = list(diagnostics)
     for found in rows[:_MOST_ROWS]:
-        said = Text(found.message)
+        said = Text(_hang(found.message))
         if found.task and found.task not in found.message:
             said = Text.assemble((f"{found.task}: ", "bold"), said)
         if found.hint:
-            said.append(f"\n→ {found.hint}", style="dim")
+            said.append(f"\n→ {_hang(found.hint)}", style="dim")
         table.add(Text(found.code, style=_STYLES[found.severity]), said)
     if len(rows) > _MOST_ROWS:
         return Group(table, Text(f"… and {len(rows) - _MOST_ROWS} more in --json", style="dim"))
@@ -204,7 +207,9 @@ def run_view(run: Run, *, with_tasks: bool = True, explained: RenderableType | N
         parts.append(explained)
     elif run.error is not None:
         parts.append(
-            Text.assemble((run.error.message, "red"), (f"\n→ {run.error.hint}" if run.error.hint else "", "dim"))
+            Text.assemble(
+                (_hang(run.error.message), "red"), (f"\n→ {_hang(run.error.hint)}" if run.error.hint else "", "dim")
+            )
         )
     return Group(*parts)
 
@@ -243,10 +248,15 @@ def tasks_table(run: Run) -> Rows:
 def _failure(task: Outcome) -> Text:
     if task.error is None:
         return Text()
-    text = Text.assemble((f"✗ {task.id}: ", "bold red"), task.error.message)
+    text = Text.assemble((f"✗ {task.id}: ", "bold red"), _hang(task.error.message))
     if task.error.hint:
-        text.append(f"\n  → {task.error.hint}", style="dim")
+        text.append(f"\n  → {_hang(task.error.hint)}", style="dim")
     return text
+
+
+def _hang(text: str) -> str:
+    """Indent the further lines of a message, so that none of them passes for a line of the command."""
+    return escape_terminal(text, indent=INDENT + 2)
 
 
 def _seconds(task: Outcome) -> str:

@@ -35,7 +35,7 @@ def report(run: str, output: Path | None, as_json: bool) -> None:
     results.
     """
     before_prefect()
-    from genesis.document import write_output
+    from genesis.document import write_for_people
     from genesis.ledger.catalogue import one_of
     from genesis.report import facts_of, report_page
     from genesis.report.gather import gather_evidence
@@ -52,5 +52,5 @@ def report(run: str, output: Path | None, as_json: bool) -> None:
         sys.stdout.buffer.flush()
         return
     file = output or Path(f"{run_id}.html")
-    write_output(file, page)
+    write_for_people(file, page)
     notes().print(f"The report is in {file} ({len(page.encode()) / 1000:,.0f} kB)", soft_wrap=True)

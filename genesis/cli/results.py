@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from genesis.cli.limits import INDENT
-from genesis.text import visible
+from genesis.text import escape_terminal, one_line
 
 if TYPE_CHECKING:
     from genesis.ledger import Ledger
@@ -60,8 +60,8 @@ def results_view(run: Run, *, whole: bool) -> RenderableType:
 
 
 def _result(task: Outcome, *, whole: bool) -> Iterator[RenderableType]:
-    yield Text.assemble((visible(task.id), "bold"), (f"  {task.agent} · {task.state}", "dim"))
-    text = visible(as_text(task.result)).rstrip()
+    yield Text.assemble((one_line(task.id), "bold"), (f"  {task.agent} · {task.state}", "dim"))
+    text = escape_terminal(as_text(task.result)).rstrip()
     lines = text[: None if whole else _MOST_CHARACTERS].split("\n")
     shown = lines if whole else lines[:_MOST_LINES]
     yield Padding(Text("\n".join(shown)), (0, 0, 0, INDENT), expand=False)
@@ -87,7 +87,7 @@ def write_results(path: Path, tasks: Sequence[Outcome], *, one: bool) -> None:
     Raises:
         ResourceError: The file cannot be written.
     """
-    from genesis.document import dump_json, write_output
+    from genesis.document import dump_json, write_for_people
 
     value: JsonValue = tasks[0].result if one else {task.id: task.result for task in tasks if task.result is not None}
-    write_output(path, dump_json(value))
+    write_for_people(path, dump_json(value))

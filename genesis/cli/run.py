@@ -14,15 +14,16 @@ from genesis.cli.bounds import bounds_options, overrides
 from genesis.cli.logs import write_logs
 from genesis.cli.options import (
     debug_option,
+    is_plan_file,
     json_option,
     load_settings,
     parameters,
     planning_options,
-    project_agents,
     selection_options,
     selectors,
     slots_option,
     tenant_option,
+    use_project_here,
     variables,
 )
 from genesis.cli.output import console, notes, print_document, print_notice, show_warnings
@@ -109,7 +110,11 @@ def run(
     settings = load_settings(llm=llm, slots=slots)
     click.get_current_context().with_resource(write_logs(settings))
     if pools:
-        agents = project_agents(agents, settings)
+        settings = use_project_here(settings, agents)
+    if pools or settings.project is not None:
+        agents = agents or settings.agents
+    if is_plan_file(request):
+        print_notice(f"Running the plan file {request!r}")
     with trace_command(settings, "run", correlation_id=correlation_id) as made:
         prepared = prepare_plan(
             request,

@@ -111,6 +111,8 @@ def _show(info: ServerInfo, as_json: bool) -> int:
                     f"{name} {address}" + (f": {detail}" if detail else ""),
                     soft_wrap=True,
                 )
+        if info.password_file is not None:
+            console().print(f"password in {info.password_file}: the UI asks for all of it", soft_wrap=True)
         if info.note:
             console().print(info.note, style="yellow", soft_wrap=True)
     return 0 if info.state == "running" else 4

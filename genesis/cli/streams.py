@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TextIO
 
+from genesis.text import escape_terminal
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -36,8 +38,6 @@ _CHUNK = 65_536
 _LONGEST_LINE = 10_000
 """A longer line of foreign output is cut."""
 _ANSWER: ContextVar[TextIO | None] = ContextVar("answer", default=None)
-_NO_CONTROL = dict.fromkeys((*range(9), *range(10, 32), *range(127, 160)))
-"""Sequences in agents' output that would move the terminal's cursor."""
 
 
 class _Stream(io.FileIO):
@@ -149,7 +149,7 @@ def _show_lines(reading: int, show: Callable[[str], None]) -> None:
 
 
 def _plain(line: bytes) -> str:
-    return line.decode("utf-8", "replace").translate(_NO_CONTROL)[:_LONGEST_LINE]
+    return escape_terminal(line.decode("utf-8", "replace"))[:_LONGEST_LINE]
 
 
 def _text(descriptor: int, errors: str, *, like: TextIO | None, by_line: bool = False) -> TextIO:

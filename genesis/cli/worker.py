@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from genesis.cli.logs import write_logs
-from genesis.cli.options import debug_option, load_settings, project_agents
+from genesis.cli.options import debug_option, load_settings, project_option, use_project_here
 from genesis.cli.output import notes, print_notice, show_warnings
 from genesis.cli.prefect import before_prefect
 from genesis.errors import UsageError
@@ -35,8 +35,9 @@ _LOOPBACK = "127.0.0.1"
     type=click.Path(path_type=Path),
     default=None,
     metavar="FILE",
-    help="Agents file (default: GENESIS_AGENTS, deployments/agents.yaml here, or those of the installed fleets).",
+    help="Agents file (default: GENESIS_AGENTS, that of the project, or those of the installed fleets).",
 )
+@project_option
 @click.option(
     "--limit",
     type=click.IntRange(1, 10_000),
@@ -75,9 +76,10 @@ def worker(
 
     SIGTERM or Ctrl-C lets flow runs finish; a second one ends them immediately.
     """
-    settings = load_settings()
+    settings = use_project_here(load_settings(), agents_file)
+    settings = settings.model_copy(update={"agents": agents_file or settings.agents})
     click.get_current_context().with_resource(write_logs(settings, "worker"))
-    registry = _registry(agents_file, settings)
+    registry = _registry(settings)
     served = _select_pools(registry, everything=everything, agents=agents, pools=pools)
     before_prefect()
     from genesis.flows.connection import connect
@@ -98,6 +100,8 @@ def worker(
         name=name or default_name(),
         limit=limit,
         settings=settings.pools,
+        accepts=settings.worker,
+        environment=_registry_variables(settings),
         home=settings.home,
         resilience=settings.resilience,
         health=None if health_port is None else (health_host, health_port),
@@ -115,10 +119,16 @@ def worker(
     return 0
 
 
-def _registry(path: Path | None, settings: Settings) -> Registry:
+def _registry(settings: Settings) -> Registry:
     from genesis.routing import load_registry
 
-    return load_registry(project_agents(path, settings), limits=settings.limits)
+    return load_registry(settings.agents, limits=settings.limits)
+
+
+def _registry_variables(settings: Settings) -> dict[str, str]:
+    """Return the variables by which what the worker starts has the agents and playbooks that it was started with."""
+    named = {"GENESIS_AGENTS": settings.agents, "GENESIS_PLAYBOOKS": settings.playbooks}
+    return {name: str(path.absolute()) for name, path in named.items() if path is not None}
 
 
 def _select_pools(registry: Registry, *, everything: bool, agents: str | None, pools: Sequence[str]) -> list[str]:

@@ -18,6 +18,7 @@ from pydantic import JsonValue
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import RUN_IS_OVER, time_limit
 from genesis.agents.output_values import find_mismatch
+from genesis.agents.untrusted_inputs import NamedFolders
 from genesis.engine.inputs import missing_outputs, resolve_env, resolve_inputs
 from genesis.engine.observers.telemetry import agent_call
 from genesis.engine.run_context import RunContext
@@ -52,6 +53,7 @@ from genesis.resilience.taxonomy import classify
 from genesis.security.known_secrets import secrets_of_process
 from genesis.security.redact import redact
 from genesis.settings import Settings
+from genesis.structure.provenance import find_sources
 
 __all__ = ["LeafRun", "check_outputs", "error_info", "fault_info", "time_limit_s"]
 
@@ -321,7 +323,8 @@ class LeafRun:
         self, inputs: dict[str, JsonValue], env: dict[str, str], upstream: dict[str, JsonValue], folder: Path
     ) -> tuple[Result, TaskState]:
         leaf, session = self.leaf, self._session
-        agent = session.program.profile(leaf.agent)
+        agent, source = session.program.profile(leaf.agent), session.program.source
+        sources = find_sources(source, leaf.path, leaf.inputs, leaf.literal_inputs, leaf.sources)
         work = Work(
             run_id=session.run_id,
             correlation_id=session.correlation_id,
@@ -345,6 +348,8 @@ class LeafRun:
             env=env,
             requirements=leaf.runs_in.venv.requirements if leaf.runs_in and leaf.runs_in.venv else (),
             has_files=leaf.has_files,
+            sources=sources,
+            named_folders=NamedFolders(source, (Path(), session.files)) if sources else None,
         )
         executor = session.executor(leaf)
         async with self._guard(agent), time_limit(work):

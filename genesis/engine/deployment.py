@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from genesis.agents.contract import Result, Work
+from genesis.agents.untrusted_inputs import refuse_untrusted
 from genesis.engine.limits import FLOW_RUN_FIRST_POLL_S, FLOW_RUN_LONGEST_POLL_S
 from genesis.errors import TaskError
 from genesis.model import DeploymentSpec
@@ -37,6 +38,7 @@ class DeploymentRunner:
     """
 
     def __init__(self, spec: DeploymentSpec):
+        self._spec = spec
         self._name = spec.name
 
     async def execute(self, work: Work) -> Result:
@@ -45,6 +47,7 @@ class DeploymentRunner:
         Raises:
             TaskError: There is no such deployment, or its run did not complete.
         """
+        refuse_untrusted(work, self._spec, {})
         creation = asyncio.create_task(self._create(work))
         try:
             run = await asyncio.shield(creation)

@@ -30,12 +30,12 @@ from genesis.engine.working_folder import find_damaged
 from genesis.errors import GenesisError, ResourceError
 from genesis.ledger import find_kept
 from genesis.ledger.control import Control
-from genesis.ledger.deliverables import deliverables, file_rows, harmless, short_text, work_orders
+from genesis.ledger.deliverables import deliverables, file_rows, short_text, work_orders
 from genesis.model import Outcome, Program, Run
 from genesis.report.markdown import plan_markdown, routing_rows, run_markdown
 from genesis.report.picture import Picture
-from genesis.report.rendering import escape_markdown
 from genesis.resilience.degradation import Degradation, innermost, step_down
+from genesis.text.markdown import escape_document, escape_markdown
 
 __all__ = ["BackendFactory", "RunRecord", "run_leaves"]
 
@@ -245,7 +245,7 @@ async def _publish_end(publisher: Publisher, run: Run, program: Program, picture
         for found, text in zip(reports, texts, strict=True)
     ]
     publications = [
-        publisher.markdown(f"genesis-report-{number}", harmless(text), f"Report: {name}")
+        publisher.markdown(f"genesis-report-{number}", escape_document(text), f"Report: {name}")
         for number, (name, text) in enumerate(named, 1)
         if text is not None
     ]

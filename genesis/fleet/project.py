@@ -14,6 +14,7 @@ from genesis.errors import DocumentError, ResourceError, UsageError
 from genesis.fleet.desired import fleet_of
 from genesis.fleet.entries import FLOWS
 from genesis.fleet.prefect_yaml import in_step, project_in
+from genesis.fleet.trusted import AGENTS_FILE, PLAYBOOKS
 from genesis.model import Registry
 from genesis.model.base import Model
 from genesis.planning.playbook import own_playbook_files
@@ -21,10 +22,8 @@ from genesis.routing import load_registry
 from genesis.routing.registry_file import find_fleet_agents_files
 from genesis.settings import Limits
 
-__all__ = ["AGENTS_FILE", "FileStep", "Project", "folder_project", "plan_project", "project_name", "write_project"]
+__all__ = ["FileStep", "Project", "folder_project", "plan_project", "project_name", "write_project"]
 
-AGENTS_FILE = Path("deployments/agents.yaml")
-_PLAYBOOKS = Path("deployments/playbooks")
 _PREFECT_FILE = Path("prefect.yaml")
 _FLOW_LINE = "# Kept in step by `genesis init`. Without this line the file is yours, state hooks and all.\n"
 _ASIDE = ".bak"
@@ -198,13 +197,13 @@ def _read_agents_file(path: Path, limits: Limits | None) -> str:
 
 def _playbooks(root: Path, *, force: bool) -> Iterator[FileStep]:
     """Write the packaged playbooks once; which of them a team removes or edits is up to the team."""
-    folder = root / _PLAYBOOKS
+    folder = root / PLAYBOOKS
     if folder.is_dir() and not force:
         count = sum(path.is_file() for path in folder.iterdir())
-        yield FileStep(path=_PLAYBOOKS.as_posix(), action="keep", note=f"the team's, {count} files")
+        yield FileStep(path=PLAYBOOKS.as_posix(), action="keep", note=f"the team's, {count} files")
         return
     for file in own_playbook_files():
-        path = _PLAYBOOKS / file.name
+        path = PLAYBOOKS / file.name
         yield _step(path.as_posix(), _content(root / path), file.read_text(encoding="utf-8"), "as packaged")
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from genesis.errors import ServiceError
+from genesis.errors import ResourceError, ServiceError
 from genesis.fleet.desired import owner_of
 from genesis.model.agent import orchestrator_pool
 from genesis.prefect_api.configured import ConfiguredApi, find_configured_api
 from genesis.prefect_api.health import server_answer
-from genesis.server import status
+from genesis.server import password_of, status
 from genesis.settings import Settings
 
 __all__ = ["project_on_server"]
@@ -22,8 +22,10 @@ def project_on_server(settings: Settings) -> str | None:
     if configured is None:
         return None
     try:
-        found = server_answer(configured, f"/work_pools/{orchestrator_pool(None)}", timeout_s=_TIMEOUT_S)
-    except ServiceError:
+        password = password_of(settings, configured.url) or configured.password
+        path = f"/work_pools/{orchestrator_pool(None)}"
+        found = server_answer(configured, path, timeout_s=_TIMEOUT_S, password=password)
+    except (ResourceError, ServiceError):
         return None
     return owner_of(str(found.get("description") or "")) if isinstance(found, dict) else None
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from prefect.exceptions import TerminationSignal
-from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 
 from genesis.server import ApiEndpoint, ensure_api
 from genesis.settings import Settings
@@ -16,11 +17,11 @@ __all__ = ["connect", "interruptible", "prefect_api"]
 
 @contextmanager
 def connect(api: ApiEndpoint) -> Iterator[None]:
-    """Use an API. A configured one is used as it is, with the key that belongs to it."""
-    if not api.embedded:
-        yield
-        return
-    with temporary_settings({PREFECT_API_URL: api.api_url, PREFECT_UI_URL: api.ui_url}):
+    """Use an API. A configured one is used as it is, with the key that belongs to it, and this home's password."""
+    wanted: dict[Any, str | None] = {} if api.password is None else {PREFECT_API_AUTH_STRING: api.password}
+    if api.embedded:
+        wanted |= {PREFECT_API_URL: api.api_url, PREFECT_UI_URL: api.ui_url}
+    with temporary_settings(wanted):
         yield
 
 

@@ -38,7 +38,7 @@ async def orchestrate(
 
     Args:
         request: What is asked for, in a sentence or more. Give this or a plan.
-        plan: A plan document, as a mapping, as YAML text, or as the name of a file that the worker can read.
+        plan: A plan document, as a mapping or as YAML or JSON text. Files are not read.
         vars: Variables for the plan, such as path.
         llm: Model that plans and works (openai:…, anthropic:…), or off.
         budget: Hard limits on what the run may spend: usd, tokens.
@@ -67,7 +67,7 @@ async def preflight(
 
     Args:
         request: What is asked for. Give this or a plan.
-        plan: A plan document, as a mapping, as YAML text, or as the name of a file that the worker can read.
+        plan: A plan document, as a mapping or as YAML or JSON text. Files are not read.
         vars: Variables for the plan.
         llm: Model that plans (openai:…, anthropic:…), or off.
         budget: Hard limits on what a run may spend: usd, tokens.
@@ -124,6 +124,8 @@ async def agent_task(
 @flow(name="housekeeping", persist_result=False, log_prints=False)
 async def housekeeping(keep_days: int = 30, dry_run: bool = True, flow_runs: bool = False) -> object:
     """Remove what runs left that ended long ago: ledgers, files of agents, cached results, old log files.
+
+    The worker decides whether anything is removed, and from which age on: `GENESIS_WORKER__PURGE_MIN_DAYS`.
 
     Args:
         keep_days: What ended fewer days ago is kept.

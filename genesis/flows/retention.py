@@ -10,7 +10,7 @@ from prefect.states import Completed, Failed
 
 from genesis.engine.observers.artifacts import Publisher, publish_safely
 from genesis.engine.observers.run_events import emit_housekeeping
-from genesis.errors import RunError, UsageError
+from genesis.errors import RunError, SecurityError, UsageError
 from genesis.flows.deployed_run import ledger_of
 from genesis.ledger import LedgerStore, open_store
 from genesis.ledger.history import open_ledger
@@ -47,8 +47,11 @@ async def purge(keep_days: int, *, dry_run: bool, flow_runs: bool = False) -> ob
 
     Raises:
         UsageError: The number of days is negative, or beyond a hundred years.
+        SecurityError: This worker does not agree to remove anything, or not what is that young.
     """
     settings = Settings()
+    if not dry_run:
+        _refuse_removal(keep_days, settings.worker.purge_min_days)
     purging = Purging(before_days(keep_days), dry_run=dry_run)
     store = await open_store()
     if flow_runs:  # before the ledgers, which say whether a run has ended
@@ -59,6 +62,22 @@ async def purge(keep_days: int, *, dry_run: bool, flow_runs: bool = False) -> ob
     await publish_safely("what housekeeping did", _publish(found))
     await emit_housekeeping(found, keep_days)
     return Failed(message=found.message()) if found.failed else Completed(message=found.message())
+
+
+def _refuse_removal(keep_days: int, least_days: int | None) -> None:
+    """Refuse to remove what the worker's own settings keep, whoever asks for it over the API."""
+    if least_days is None:
+        raise SecurityError(
+            "this worker removes nothing for a deployed housekeeping",
+            hint="its operator can agree to it with GENESIS_WORKER__PURGE_MIN_DAYS=30; by hand: genesis runs purge",
+            code="GEN-PURGE-CONSENT",
+        )
+    if keep_days < least_days:
+        raise SecurityError(
+            f"keep_days is {keep_days}, and this worker keeps what ended less than {least_days} days ago",
+            hint="ask for more days, or lower GENESIS_WORKER__PURGE_MIN_DAYS of the worker",
+            code="GEN-PURGE-CONSENT",
+        )
 
 
 async def _is_open(store: LedgerStore, settings: Settings, known: dict[str, bool], flow_run: FlowRun) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
 from genesis.document import parse
-from genesis.errors import UsageError
-from genesis.fleet.project import AGENTS_FILE
+from genesis.errors import DocumentError, UsageError
+from genesis.fleet.trusted import use_current_project, use_named_project
 from genesis.model import Budget, Plan
 from genesis.pipeline import Prepared, make_plan, prepare
 from genesis.planning import load_plan
@@ -20,7 +20,7 @@ from genesis.settings import RunSettings, Settings
 
 __all__ = ["RunRequest"]
 
-_PLAYBOOKS = Path("deployments/playbooks")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class RunRequest:
     params: Mapping[str, JsonValue] = field(default_factory=dict)
 
     def settings(self, settings: Settings) -> Settings:
-        """Put what is asked for on top of the settings; a project's own agents and playbooks are found in its folder.
+        """Put what is asked for on top of the settings, with the agents and playbooks of a named or trusted project.
 
         Raises:
             UsageError: The slots are not a number of slots.
@@ -52,11 +52,10 @@ class RunRequest:
                 update["run"] = RunSettings(**{**settings.run.model_dump(), "slots": self.slots})
             except ValidationError as error:
                 raise UsageError(f"slots is {self.slots!r}", hint="use a number from 1 to 1,000") from error
-        if settings.agents is None and AGENTS_FILE.is_file():
-            update["agents"] = AGENTS_FILE
-        if settings.playbooks is None and _PLAYBOOKS.is_dir():
-            update["playbooks"] = _PLAYBOOKS
-        return settings.model_copy(update=update)
+        settings = settings.model_copy(update=update)
+        if settings.project is not None:
+            return use_named_project(settings, settings.project, _log.warning)
+        return use_current_project(settings, _log.warning)
 
     def prepare_plan(self, settings: Settings) -> Prepared:
         """Plan, route and validate. This may take as long as a model takes.
@@ -80,9 +79,21 @@ class RunRequest:
         return prepare(self._with_budget(plan), registry, settings=settings)
 
     def _load_given_plan(self, settings: Settings) -> Plan:
+        """Load the plan as a mapping or as text, never from a file: whoever may start a run would read files here.
+
+        Raises:
+            DocumentError: It is none. A name of a file, and text that is no plan, are not repeated in the message.
+        """
         given = self.plan
-        if isinstance(given, str) and "\n" in given.strip():
-            given = parse(given, source="the parameter plan", limits=settings.limits)
+        if isinstance(given, str):
+            try:
+                given = parse(given, source="the parameter plan", limits=settings.limits)
+            except DocumentError:
+                if "\n" in given.strip():
+                    raise
+                raise _not_a_plan() from None
+            if not isinstance(given, Mapping):
+                raise _not_a_plan()
         return load_plan(given or {}, limits=settings.limits, params=self.params, variables=self.vars)
 
     def _with_budget(self, plan: Plan) -> Plan:
@@ -98,3 +109,11 @@ class RunRequest:
         if self.correlation_id:
             update["correlation_id"] = self.correlation_id
         return plan.model_copy(update=update)
+
+
+def _not_a_plan() -> DocumentError:
+    return DocumentError(
+        "the parameter plan is neither a mapping nor the text of a plan; a deployed flow reads no files",
+        hint="give the plan itself, as a mapping or as YAML or JSON text",
+        code="GEN-PLAN-PATH",
+    )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from genesis.model import KEPT, RESULT_FILE, KeptFile, Leaf, Outcome, Run
-from genesis.text import one_line, size_text, visible
+from genesis.text import one_line, size_text
+from genesis.text.markdown import escape_document, outside_fences
 
 __all__ = [
     "Deliverable",
@@ -17,7 +18,6 @@ __all__ = [
     "deliver_command",
     "deliverables",
     "file_rows",
-    "harmless",
     "list_kept",
     "short_text",
     "work_orders",
@@ -37,10 +37,6 @@ _LONGEST_PATH = 1024
 _CLOCK_SLACK_S = 2.0
 """File systems may keep times in steps of up to two seconds."""
 _HEADING = re.compile(r"#{1,5} ")
-_OPENING = re.compile(r"(`{3,})[^`]*$|(~{3,})")
-_CLOSING = re.compile(r" {0,3}[`~]")
-_TAG = re.compile(r"<(?=[A-Za-z/!?])")
-_PICTURE = re.compile(r"!\[(?![^\]]*\]\(data:image/)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +174,7 @@ def work_orders(orders: list[Deliverable]) -> str:
     parts: list[str] = []
     room = _MOST_CHARACTERS
     for order in orders[:_MOST_ORDERS]:
-        text = _lower_headings(harmless(order.text() or "")).strip()
+        text = _lower_headings(escape_document(order.text() or "")).strip()
         if len(text) > room:
             break
         room -= len(text)
@@ -189,39 +185,9 @@ def work_orders(orders: list[Deliverable]) -> str:
     return "\n\n".join([title, "\n\n---\n\n".join(parts), *more])
 
 
-def harmless(text: str) -> str:
-    """Keep Markdown that an agent wrote from fetching anything, or passing for a part of the page, when it is opened.
-
-    HTML is shown as text, and a picture from elsewhere as its address: opening the page would notify that server.
-    What stands in a fence at the left edge stays as it is.
-    """
-    return _outside_fences(visible(text), lambda line: _PICTURE.sub(r"!\\[", _TAG.sub("&lt;", line)))
-
-
 def _lower_headings(text: str) -> str:
     """Make each heading one level smaller."""
-    return _outside_fences(text, lambda line: f"#{line}" if _HEADING.match(line) else line)
-
-
-def _outside_fences(text: str, change: Callable[[str], str]) -> str:
-    """Change the lines that are not code.
-
-    Only fences at the left edge count: an indented one can belong to a list, and end with it.
-    """
-    lines: list[str] = []
-    fence = ""
-    for line in text.split("\n"):
-        if fence:
-            closing = line.strip(" \t")
-            is_closed = closing.startswith(fence) and not closing.strip(fence[0]) and _CLOSING.match(line)
-            fence = "" if is_closed else fence
-            lines.append(line)
-        elif opening := _OPENING.match(line):
-            fence = opening[1] or opening[2]
-            lines.append(line)
-        else:
-            lines.append(change(line))
-    return "\n".join(lines)
+    return outside_fences(text, lambda line: f"#{line}" if _HEADING.match(line) else line)
 
 
 def _files(outcome: Outcome, since: float) -> Iterator[tuple[str, Path]]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
-from genesis.model.base import Fraction, Model, Text, TextMap, Usd
+from genesis.model.base import AgentName, Fraction, Model, Name, Text, TextMap, Usd
 from genesis.model.env_name import VariableName
 from genesis.model.resources import Resources
 from genesis.model.sandbox import Sandbox, SandboxRules
@@ -24,6 +24,7 @@ __all__ = [
     "ExecutorSpec",
     "HttpSpec",
     "LlmSpec",
+    "ParameterKind",
     "PluginSpec",
     "PythonSpec",
     "Registry",
@@ -31,6 +32,12 @@ __all__ = [
     "RemoteAgentSpec",
     "Rule",
 ]
+
+
+ParameterKind = Literal["data", "read_path", "write_path", "executes"]
+"""What a value does: `data` is never a path or a switch; the others come from a person, or stay in named folders."""
+
+ParameterKinds = Annotated[dict[Name, ParameterKind], Field(exclude_if=lambda kinds: not kinds)]
 
 
 class AgentCost(Model):
@@ -60,6 +67,8 @@ class PythonSpec(Model):
     check: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
     """A function that takes those of a task's inputs that are known before the run as one mapping, and returns what
     is wrong with them, or None. Validation calls it on this machine, so it must be fast and without side effects."""
+    parameters: ParameterKinds = {}
+    """Kinds of its inputs, beside those that the function's annotations have."""
 
 
 class CommandSpec(Model):
@@ -75,6 +84,8 @@ class CommandSpec(Model):
     pass_env: Annotated[tuple[VariableName, ...], Field(exclude_if=lambda value: not value)] = ()
     """Variables of this machine that the program gets, where they are set. A few that every program needs, and those
     that an argument names as `$NAME`, are passed without being listed."""
+    parameters: ParameterKinds = {}
+    """Kinds of its inputs; `data` if omitted."""
 
 
 class LlmSpec(Model):
@@ -97,6 +108,8 @@ class HttpSpec(Model):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     headers: TextMap = {}
     """`{secret:NAME}` in a value stands for a secret that the agent lists."""
+    parameters: ParameterKinds = {}
+    """Kinds of its inputs; `data` if omitted."""
 
 
 class RemoteAgentSpec(Model):
@@ -104,6 +117,8 @@ class RemoteAgentSpec(Model):
 
     kind: Literal["a2a"]
     url: Annotated[str, Field(pattern=r"^https?://")]
+    parameters: ParameterKinds = {}
+    """Kinds of its inputs; `data` if omitted."""
 
 
 class BriefSpec(Model):
@@ -118,6 +133,8 @@ class DeploymentSpec(Model):
     kind: Literal["deployment"]
     name: Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")]
     """`flow/deployment`."""
+    parameters: ParameterKinds = {}
+    """Kinds of its inputs; `data` if omitted."""
 
 
 class PluginSpec(Model):
@@ -128,6 +145,8 @@ class PluginSpec(Model):
     """The executor's name, as the fleet has it."""
     options: dict[str, JsonValue] = {}
     """Options passed to the executor."""
+    parameters: ParameterKinds = {}
+    """Kinds of its inputs; `data` if omitted."""
 
 
 class RehearsalSpec(Model):
@@ -171,7 +190,7 @@ def is_orchestrator_pool(name: str) -> bool:
 class AgentProfile(Model):
     """What an agent can do and how it runs."""
 
-    name: Annotated[str, Field(pattern=r"^[\w.\-]+$", max_length=100)]
+    name: AgentName
     description: str = ""
     task_types: tuple[Text, ...] = ()
     """Types of task that it takes."""
@@ -263,7 +282,7 @@ class Rule(Model):
 
     id: str
     when: Condition
-    then: str
+    then: Name
     """Name of the agent."""
     priority: int = 10
     """Higher ones are evaluated first; equal ones in document order."""

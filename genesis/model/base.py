@@ -22,7 +22,19 @@ from pydantic_core import CoreSchema, core_schema
 
 from genesis.model.scalars import canonical, is_map_of_plain_texts, plain_value, restore_text
 
-__all__ = ["Fraction", "JsonMap", "Model", "Name", "Seconds", "TaskId", "Text", "TextMap", "Usd", "empty_map"]
+__all__ = [
+    "AgentName",
+    "Fraction",
+    "JsonMap",
+    "Model",
+    "Name",
+    "Seconds",
+    "TaskId",
+    "Text",
+    "TextMap",
+    "Usd",
+    "empty_map",
+]
 
 
 class Model(BaseModel):
@@ -89,6 +101,9 @@ Name = Annotated[str, _Name(), Tag("text")]
 
 TaskId = Annotated[str, _Name(r"^[\w.\-]+$", 200, "letters, digits, `_`, `-` and `.`, at most 200"), Tag("text")]
 """Letters, digits, `_`, `-` and `.`; unique among siblings."""
+
+AgentName = Annotated[str, _Name(r"^[\w.\-]+$", 100, "letters, digits, `_`, `-` and `.`, at most 100"), Tag("text")]
+"""The name of an agent, in its canonical form."""
 
 
 def _read_json_map(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:

@@ -79,6 +79,8 @@ class Plan(Model):
     """When it is run once `genesis deploy` has deployed it."""
     notify: tuple[Notification, ...] = ()
     """Who is notified of runs of the deployed plan."""
+    trusted_vars: Annotated[tuple[Name, ...], Field(exclude_if=lambda names: not names)] = ()
+    """Names of `vars` that a person or a playbook set; in a planner's plan others are words of the request."""
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> Self:

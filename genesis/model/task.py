@@ -166,7 +166,7 @@ class Task(Model):
         Discriminator(_form_of_outputs),
     ] = ()
     """Names of the results that the task promises, or for each name the JSON Schema of its value."""
-    agent: str | None = None
+    agent: Name | None = None
     """A pin; routing honours or refuses it."""
     estimate: Estimate | None = None
     """Its estimate."""

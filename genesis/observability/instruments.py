@@ -59,6 +59,7 @@ __all__ = [
     "WORKER_API_AWAY",
     "WORKER_CHILDREN",
     "WORKER_POLL_AGE",
+    "WORKER_REFUSALS",
     "WORKER_RUNNING",
     "WORKER_RUNS",
     "WORKER_UP",
@@ -168,6 +169,9 @@ QUEUE_DEPTH = _gauge("dispatch_queue_depth", "Dispatched flow runs that have not
 WORKER_UP = _gauge("worker_up", "1 while the worker polls as it should, else 0.")
 WORKER_RUNNING = _gauge("worker_flow_runs_running", "Flow runs that the worker has now.", "pool")
 WORKER_RUNS = _counter("worker_flow_runs", "Flow runs that the worker is done with.", "pool", "outcome")
+WORKER_REFUSALS = _counter(
+    "worker_refusals", "Flow runs refused because the API named code or an environment for them.", "pool", "what"
+)
 WORKER_POLL_AGE = _gauge("worker_last_poll_seconds", "Time since the pool was last polled.", "pool")
 WORKER_CHILDREN = _gauge("worker_children", "Warm children of the worker.")
 WORKER_API_AWAY = _gauge("worker_api_away_seconds", "How long the Prefect API has not answered the worker.")

@@ -13,6 +13,7 @@ from typing import Any
 
 from genesis.observability.log_values import as_text, clean, cut, safe, size_of, within
 from genesis.security.redact import redact
+from genesis.text import escape_json, escape_log
 
 __all__ = [
     "IDS",
@@ -48,9 +49,6 @@ _MOST_ID = 300
 _MOST_FRAMES = 50
 """Last frames of a traceback that are logged."""
 _OF_RECORDS = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "send_to_api"})
-_ODD = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What JSON allows in a line, and terminals, editors or UTF-8 do not bear."""
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _LEVELS = ((50, "critical"), (40, "error"), (30, "warning"), (20, "info"))
 _COLOURS = {"debug": "2", "info": "36", "warning": "33", "error": "31", "critical": "31;1"}
 _PLAIN_VALUE = re.compile(r"[\w.:/@+-]+")
@@ -160,13 +158,12 @@ class HumanLines(logging.Formatter):
         facts = {**ids, **safe(extra, secrets)} if self._with_head else safe(extra, secrets)
         if isinstance(error := facts.get("error"), dict):
             facts["error"] = error.get("code") or error.get("type") or "yes"
-        pairs = _CONTROL.sub(
-            _escape_character, " ".join(f"{name}={_format_value(value)}" for name, value in facts.items())
-        )
-        message = _CONTROL.sub(_escape_character, clean(_get_message(record), secrets, MOST_MESSAGE))
+        pairs = escape_log(" ".join(f"{name}={_format_value(value)}" for name, value in facts.items()))
+        message = escape_log(clean(_get_message(record), secrets, MOST_MESSAGE))
         text = f"{message}  {self._paint(pairs, '2')}" if pairs else message
         if record.exc_info and record.exc_info[1] is not None:
-            text += "\n" + clean("".join(traceback.format_exception(record.exc_info[1])).rstrip(), secrets, MOST_LINE)
+            trace = clean("".join(traceback.format_exception(record.exc_info[1])).rstrip(), secrets, MOST_LINE)
+            text += "".join(f"\n  {escape_log(line)}" for line in trace.splitlines())
         if self._with_head:
             level = level_of(record)
             when = datetime.fromtimestamp(record.created).astimezone()
@@ -246,14 +243,7 @@ def _error(record: logging.LogRecord, extra: dict[str, Any]) -> dict[str, Any] |
 
 
 def _dump_line(shape: dict[str, Any]) -> str:
-    line = json.dumps(shape, ensure_ascii=False, allow_nan=False)
-    if line.isascii() and "\x7f" not in line:
-        return line
-    return _ODD.sub(_escape_character, line)
-
-
-def _escape_character(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+    return escape_json(json.dumps(shape, ensure_ascii=False, allow_nan=False))
 
 
 def _format_value(value: object) -> str:

@@ -33,6 +33,8 @@ class Composition:
     tasks: tuple[Task, ...] = ()
     """Empty when neither a playbook nor steps answer the request."""
     variables: dict[str, str] = field(default_factory=dict)
+    defaults: tuple[str, ...] = ()
+    """Variables that a playbook set."""
     notes: list[str] = field(default_factory=list)
     exact: str = ""
     """Names of the playbooks, where each covers nearly all of its part of the request; else empty."""
@@ -80,7 +82,7 @@ def compose(request: str, playbooks: Sequence[Playbook], context: PlanningContex
     if len(steps) > 1:
         limits = context.limits
         tasks = step_tasks(steps, context.task_types, fan_out=limits.fan_out, depth=limits.depth)
-        return Composition(tasks, dict(context.vars), [f"{len(steps)} steps that the request spells out"])
+        return Composition(tasks, dict(context.vars), (), [f"{len(steps)} steps that the request spells out"])
     return Composition()
 
 
@@ -202,7 +204,7 @@ def _whole(wish: _Wish, hit: PlaybookMatch, context: PlanningContext) -> Composi
         return Composition(notes=[_lacking(hit, missing)])
     values = {**variables.made, **context.vars}
     exact = hit.playbook.name if is_exact(hit.playbook, wish.step.text, values.values()) else ""
-    return Composition(tasks, values, [_note(hit, values)], exact)
+    return Composition(tasks, values, tuple(variables.defaults), [_note(hit, values)], exact)
 
 
 def _mixture(wishes: list[_Wish], context: PlanningContext) -> Composition:
@@ -235,4 +237,4 @@ def _mixture(wishes: list[_Wish], context: PlanningContext) -> Composition:
     hits = [(wish.hit.playbook, wish.step.text) for wish in wishes if wish.hit]
     is_met = all(is_exact(playbook, text, values.values()) for playbook, text in hits)
     exact = ", ".join(dict.fromkeys(playbook.name for playbook, _ in hits)) if is_met else ""
-    return Composition(tasks, values, notes, exact)
+    return Composition(tasks, values, tuple(variables.defaults), notes, exact)

@@ -40,7 +40,14 @@ class HeuristicPlanner:
                 note or "no playbook matches the request, and it spells out no steps",
                 hint="name the steps (first …, then …), or write a playbook",
             )
-        plan = Plan(request=request, tasks=made.tasks, planner=self.level, planner_note=note, vars=made.variables)
+        plan = Plan(
+            request=request,
+            tasks=made.tasks,
+            planner=self.level,
+            planner_note=note,
+            vars=made.variables,
+            trusted_vars=made.defaults,
+        )
         problems = structural_problems(plan, context.limits)
         if problems:
             raise PlanningError(f"{note}: not a valid plan: {'; '.join(problems)}", hint="shorten or split the request")

@@ -84,7 +84,9 @@ def _sound(plan: Plan, planner: Planner, context: PlanningContext) -> Plan:
     Raises:
         PlanningError: It has structural problems.
     """
-    plan = plan.model_copy(update={"planner": planner.level, "vars": {**plan.vars, **context.vars}})
+    update = {"planner": planner.level, "vars": {**plan.vars, **context.vars}}
+    trusted = tuple(dict.fromkeys((*plan.trusted_vars, *context.vars)))
+    plan = plan.model_copy(update=update | ({"trusted_vars": trusted} if trusted else {}))
     problems = structural_problems(plan, context.limits)
     if problems:
         raise PlanningError(f"its plan is not valid: {'; '.join(problems)}")

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from genesis.model import Task
 from genesis.planning.llm_vocabulary import MOST_CHOICES, RegistryVocabulary
 from genesis.structure.repair import Repair
+from genesis.text import one_line
+from genesis.text.prompt import escape_prompt
 
 __all__ = ["EXAMPLE_DESCRIPTIONS", "again_prompt", "refine_prompt", "split_prompt", "system_prompt", "top_prompt"]
 
@@ -65,15 +67,16 @@ def system_prompt(vocabulary: RegistryVocabulary, *, may_split: bool) -> str:
 def top_prompt(request: str, most: int) -> str:
     """Ask for the tasks at the top of a plan."""
     wanted = f"Give the tasks of the plan for this request: at least 2, at most {most}, as few as it needs."
-    return f"{_request(request)}\n\n{wanted}"
+    return f"{_section('request', request)}\n\n{wanted}"
 
 
 def split_prompt(request: str, task: str, siblings: Sequence[str], most: int) -> str:
     """Ask for the subtasks of one task."""
-    others = "\n".join(f"- {_data(text)[:120]}" for text in siblings[:_SHOWN_SIBLINGS])
+    others = "\n".join(f"- {_line(text, 120)}" for text in siblings[:_SHOWN_SIBLINGS])
     beside = f"\nOther tasks do this already, so leave it out:\n{others}\n" if others else ""
     return (
-        f"{_request(request)}\n\nOne task of the plan for this request is:\n<task>\n{_data(task)}\n</task>\n{beside}\n"
+        f"{_section('request', request)}\n\nOne task of the plan for this request is:\n"
+        f"{_section('task', task)}\n{beside}\n"
         f"Split this one task into its subtasks: at least 2, at most {most}."
     )
 
@@ -81,12 +84,13 @@ def split_prompt(request: str, task: str, siblings: Sequence[str], most: int) ->
 def refine_prompt(request: str, tasks: Sequence[Task], most: int) -> str:
     """Ask for changes to a playbook's plan."""
     listed = "\n".join(
-        f"- id {task.id}, after {', '.join(task.depends_on) or 'nothing'}: {_data(task.description)[:200]}"
+        f"- id {task.id}, after {', '.join(task.depends_on) or 'nothing'}: {_line(task.description, 200)}"
         + (f" (in {len(task.subtasks)} steps)" if task.subtasks else f" (type {task.type})")
         for task in tasks
     )
     return (
-        f"{_request(request)}\n\nA tested plan for this request has these tasks:\n<task>\n{listed}\n</task>\n\n"
+        f"{_section('request', request)}\n\nA tested plan for this request has these tasks:\n"
+        f"<task>\n{listed}\n</task>\n\n"
         f"Give the tasks of the plan, at most {most}: each of these with its id, its description made more specific "
         "where the request says more; and further ones, with a type of their own, only for what the request asks for "
         "and none of these does."
@@ -95,17 +99,14 @@ def refine_prompt(request: str, tasks: Sequence[Task], most: int) -> str:
 
 def again_prompt(prompt: str, answer: str, faults: Sequence[Repair]) -> str:
     """Ask again, with the last answer and what is wrong with it."""
-    listed = "\n".join(f"- {fault.code}: {_data(fault.text)[:300]}" for fault in faults[:_SHOWN_FAULTS])
-    last = f"\n\nYour last answer was:\n<answer>\n{_data(answer[:_SHOWN_ANSWER])}\n</answer>" if answer else ""
+    listed = "\n".join(f"- {fault.code}: {_line(fault.text, 300)}" for fault in faults[:_SHOWN_FAULTS])
+    last = f"\n\nYour last answer was:\n{_section('answer', answer[:_SHOWN_ANSWER])}" if answer else ""
     return f"{prompt}{last}\n\nIt had these faults:\n{listed}\nGive the whole answer again without them."
 
 
-def _request(request: str) -> str:
-    return f"<request>\n{_data(request)}\n</request>"
+def _section(mark: str, text: str) -> str:
+    return f"<{mark}>\n{escape_prompt(text)}\n</{mark}>"
 
 
-def _data(text: str) -> str:
-    """Keep the marks out of a text, so that it cannot end its own section."""
-    for mark in ("request", "task", "answer"):
-        text = text.replace(f"<{mark}>", f"({mark})").replace(f"</{mark}>", f"(/{mark})")
-    return text
+def _line(text: str, most: int) -> str:
+    return escape_prompt(one_line(text, most))

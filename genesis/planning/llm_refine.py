@@ -41,7 +41,8 @@ def basis_of(request: str, playbooks: Sequence[Playbook], context: PlanningConte
     made = compose(request, playbooks, context)
     if not made.exact:
         return None
-    return PlaybookPlan(made.exact, Plan(request=request, tasks=made.tasks, vars=made.variables), "; ".join(made.notes))
+    plan = Plan(request=request, tasks=made.tasks, vars=made.variables, trusted_vars=made.defaults)
+    return PlaybookPlan(made.exact, plan, "; ".join(made.notes))
 
 
 def refine_plan(basis: PlaybookPlan, drafts: Sequence[Draft], given: Mapping[str, str]) -> Plan:
@@ -71,7 +72,9 @@ def refine_plan(basis: PlaybookPlan, drafts: Sequence[Draft], given: Mapping[str
         *(_change_task(task, answered[names[task.id]]) for task in basis.plan.tasks),
         *(draft.task() for draft in added),
     )
-    return basis.plan.model_copy(update={"tasks": tasks, "vars": _variables(basis.plan, drafts, given)})
+    variables = _variables(basis.plan, drafts, given)
+    kept = tuple(name for name in basis.plan.trusted_vars if variables[name] == basis.plan.vars[name])
+    return basis.plan.model_copy(update={"tasks": tasks, "vars": variables, "trusted_vars": kept})
 
 
 def _worse(basis: PlaybookPlan, what: str) -> PlanningError:

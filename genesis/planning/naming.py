@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Container
+from collections.abc import Container, Iterator, Sequence
 
 from genesis.planning.words import starts_noun_phrase
+from genesis.text.scripts import find_script_fault
 
 __all__ = ["slug", "unique"]
 
@@ -26,6 +27,7 @@ def slug(text: str, fallback: str = "step") -> str:
     """
     normal = unicodedata.normalize("NFKC", text).lower().replace("'", "").replace("\u2019", "")
     kept = "".join(character if unicodedata.category(character) in _KEPT else " " for character in normal)
+    kept = " ".join(_of_one_script(kept.split()))
     parts = [word for word in kept.split() if not starts_noun_phrase(word)] or kept.split()
     name = ""
     for word in parts[:_WORDS]:
@@ -34,6 +36,15 @@ def slug(text: str, fallback: str = "step") -> str:
             break
         name = longer
     return name or fallback
+
+
+def _of_one_script(words: Sequence[str]) -> Iterator[str]:
+    """Leave out words of another script than those before them, with which the id could pass for another."""
+    name = ""
+    for word in words:
+        if find_script_fault(name + word) is None:
+            name += word
+            yield word
 
 
 def unique(name: str, taken: Container[str]) -> str:

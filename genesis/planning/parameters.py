@@ -30,6 +30,8 @@ class Values:
     """Value by parameter."""
     names: dict[str, str] = field(default_factory=dict)
     """The plan's variable by parameter."""
+    defaults: list[str] = field(default_factory=list)
+    """Variables whose values are the playbook's defaults, without words of the request."""
     missing: list[str] = field(default_factory=list)
     """Parameters without a default that the request does not specify."""
 
@@ -41,6 +43,8 @@ class Variables:
     given: Mapping[str, str]
     """Variables set by the user; they take precedence."""
     made: dict[str, str] = field(default_factory=dict)
+    defaults: list[str] = field(default_factory=list)
+    """Those of them that a playbook set, and no words of the request."""
 
     def take(self, playbook: Playbook, texts: Sequence[str], chosen: Mapping[str, str]) -> Values:
         """Find the parameters of a use of a playbook and give each a separate variable where uses differ.
@@ -62,12 +66,15 @@ class Variables:
                 result.missing.append(name)
                 continue
             result.values[name], result.names[name] = self._claim(parameter, value)
+            if found is None and value == parameter.default:
+                result.defaults.append(result.names[name])
         return result
 
     def add(self, values: Values) -> None:
         """Add a use's variables to the plan's."""
         for parameter, name in values.names.items():
             self.made[name] = values.values[parameter]
+        self.defaults += values.defaults
 
     def _claim(self, parameter: Parameter, value: str) -> tuple[str, str]:
         name, number = parameter.name, 1

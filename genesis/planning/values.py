@@ -31,7 +31,10 @@ def set_variables(plan: Plan, variables: Mapping[str, str]) -> Plan:
             raise UsageError(
                 f"{name!r} is a parameter of the plan, not a variable", hint=f"use --param {name}=…, or `params`"
             )
-    return plan.model_copy(update={"vars": {**plan.vars, **variables}})
+    update: dict[str, object] = {"vars": {**plan.vars, **variables}}
+    if plan.planner != "file":
+        update["trusted_vars"] = tuple(dict.fromkeys((*plan.trusted_vars, *variables)))
+    return plan.model_copy(update=update)
 
 
 def set_parameters(plan: Plan, given: Mapping[str, JsonValue], *, as_text: bool = False) -> Plan:

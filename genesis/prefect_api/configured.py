@@ -7,10 +7,11 @@ stranger's repository that is being audited.
 
 from __future__ import annotations
 
+import base64
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from genesis.errors import ResourceError, UsageError
 
 __all__ = [
     "ConfiguredApi",
+    "basic_authentication",
     "find_configured_api",
     "find_configured_storage",
     "fix_prefect_paths",
@@ -52,6 +54,8 @@ class ConfiguredApi:
     ui_url: str | None
     source: str
     """Where it is configured, for messages."""
+    password: str | None = field(default=None, repr=False)
+    """`PREFECT_API_AUTH_STRING`, where it is set beside it."""
 
 
 def find_configured_api(environment: Mapping[str, str] | None = None) -> ConfiguredApi | None:
@@ -71,7 +75,10 @@ def find_configured_api(environment: Mapping[str, str] | None = None) -> Configu
     if not url:
         return None
     ui_url = variables.get("PREFECT_UI_URL") or profile.get("PREFECT_UI_URL")
-    return ConfiguredApi(url, str(ui_url).rstrip("/") if ui_url else ui_address(url), where)
+    password = variables.get("PREFECT_API_AUTH_STRING") or profile.get("PREFECT_API_AUTH_STRING")
+    return ConfiguredApi(
+        url, str(ui_url).rstrip("/") if ui_url else ui_address(url), where, str(password) if password else None
+    )
 
 
 def find_configured_storage(environment: Mapping[str, str] | None = None) -> Path | None:
@@ -96,6 +103,11 @@ def find_configured_storage(environment: Mapping[str, str] | None = None) -> Pat
     if found is None:
         return _prefect_home(variables) / "storage"
     return None if not isinstance(found, str) or "$" in found or "{" in found else path_of_user(found)
+
+
+def basic_authentication(password: str) -> str:
+    """Return the header `Authorization` for a password of Prefect's settings, `name:secret`."""
+    return f"Basic {base64.b64encode(password.encode()).decode()}"
 
 
 def ui_address(api_url: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import Self
 from pydantic import JsonValue
 
 from genesis.errors import ServiceError
-from genesis.prefect_api.configured import ConfiguredApi
+from genesis.prefect_api.configured import ConfiguredApi, basic_authentication
 from genesis.prefect_api.limits import REACH_S
 
 __all__ = ["HealthProbe", "health_status", "server_answer"]
@@ -68,8 +68,16 @@ def health_status(api_url: str, timeout_s: float) -> int | None:
     return asyncio.run(ask())
 
 
-def server_answer(configured: ConfiguredApi, path: str, timeout_s: float = REACH_S) -> JsonValue:
-    """Ask a configured API without a key. Any answer shows that it is there; whether it lets us in shows later.
+def server_answer(
+    configured: ConfiguredApi, path: str, timeout_s: float = REACH_S, *, password: str | None = None
+) -> JsonValue:
+    """Ask a configured API. Any answer shows that it is there; whether it lets us in shows later.
+
+    Args:
+        configured: The API.
+        path: What to read.
+        timeout_s: How long an answer may take.
+        password: Sent to it; without one it is asked as anybody could.
 
     Returns:
         The JSON answer, or None when there is an answer but no good one.
@@ -79,8 +87,9 @@ def server_answer(configured: ConfiguredApi, path: str, timeout_s: float = REACH
     """
     import httpx  # noqa: PLC0415  # 0.1 s; Prefect needs it as well, but `server status` does not
 
+    headers = {} if password is None else {"authorization": basic_authentication(password)}
     try:
-        response = httpx.get(f"{configured.url}{path}", timeout=timeout_s)
+        response = httpx.get(f"{configured.url}{path}", timeout=timeout_s, headers=headers)
         answer: JsonValue = response.json() if response.is_success else None
     except ValueError:
         return None

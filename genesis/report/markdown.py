@@ -12,11 +12,11 @@ from decimal import Decimal
 
 from genesis.model import Leaf, Outcome, Plan, Program, Report, Route, Run, Severity
 from genesis.report.explain import explain
-from genesis.report.limits import CELL_CHARACTERS
 from genesis.report.picture import Picture
-from genesis.report.rendering import escape_markdown, format_rounded, render
+from genesis.report.rendering import format_rounded, render
 from genesis.structure import fill_text, list_edges, plan_values
 from genesis.text import cost, fit_line, money, one_line
+from genesis.text.markdown import CELL_CHARACTERS, escape_markdown
 
 __all__ = ["plan_markdown", "progress_markdown", "report_markdown", "routing_rows", "run_markdown"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from markupsafe import Markup
 from pydantic import JsonValue
@@ -73,7 +72,6 @@ def report_page(evidence: Evidence) -> str:
         policy=policy(),
         style=Markup(STYLE),  # noqa: S704  # ours, and nothing else
         script=Markup(SCRIPT),  # noqa: S704
-        ui_is_page=urlsplit(run.ui_url or "").scheme in ("http", "https"),
         cost=cost(run),
         values=[(name, as_json_text(value)) for name, value in facts.values.items()],
         planner_note=facts.planner_note.removeprefix(f"{evidence.program.source.plan.planner}: "),

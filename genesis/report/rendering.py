@@ -1,6 +1,6 @@
 """Render the package's templates, and what they need for it.
 
-In HTML and SVG every value is escaped by Jinja2, in Markdown by `escape_markdown`; templates have to ask for the
+In HTML and SVG every value is escaped by `escape_html`, in Markdown by `escape_markdown`; templates have to ask for the
 opposite. A name that is not defined is an error. Jinja2 is imported with the first template, not before.
 """
 
@@ -14,16 +14,17 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from genesis.report.graph_layout import BOX_HEIGHT, BOX_WIDTH, curve
-from genesis.report.limits import CELL_CHARACTERS
-from genesis.text import duration, money, one_line, rehearsal, size_text, visible
+from genesis.text import duration, money, one_line, rehearsal, size_text
+from genesis.text.html import escape_html, link_address
+from genesis.text.markdown import code_span, escape_markdown
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["MARKS", "SizeBudget", "escape_markdown", "format_rounded", "percent", "render"]
+__all__ = ["MARKS", "SizeBudget", "format_rounded", "percent", "render"]
 
 MARKS: Mapping[str, str] = {
     "completed": "✓",
@@ -42,13 +43,6 @@ _PIECES = 500
 """Joined at a time: of some hundred thousand pieces at once the garbage collector would make a third of the time."""
 _LINES = 256
 """Lines that are kept: the agents and types of a run are few, and each task shows them several times."""
-_SPECIAL = re.compile(
-    r"[\\`*_{}\[\]<>|#~&!@]"
-    r"|^[-+=]"  # begins a list, or makes a heading of the line above
-    r"|:(?=//)|(?<=[Ww]{3})\."  # makes a link of an address without any brackets
-)
-_NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")
-"""Begins a list with numbers."""
 _FENCE = re.compile("`{3,}|~{3,}")
 
 
@@ -76,7 +70,7 @@ def _environment(is_markdown: bool) -> Environment:
     made = Environment(
         loader=PackageLoader("genesis.report"),
         autoescape=True,
-        finalize=_finalize_markdown if is_markdown else None,
+        finalize=_finalize_markdown if is_markdown else escape_html,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -94,6 +88,7 @@ def _environment(is_markdown: bool) -> Environment:
         "general": _general,
         "hundredths": _hundredths,
         "limit": _limit,
+        "link_address": link_address,
         "line": lru_cache(_LINES)(one_line),
         "money": money,
         "number": _number,
@@ -106,7 +101,6 @@ def _environment(is_markdown: bool) -> Environment:
         "sentence": _sentence,
         "timestamp": datetime.timestamp,
         "utc": _utc,
-        "visible": visible,
         "words": _words,
     }
     return made
@@ -117,25 +111,14 @@ def _finalize_markdown(value: object) -> Markup:
     return value if isinstance(value, Markup) else Markup(escape_markdown(str(value)))  # noqa: S704
 
 
-def escape_markdown(text: str, most: int = CELL_CHARACTERS) -> str:
-    """Make untrusted text safe in one line or table cell of Markdown, and shorten it to a number of characters.
-
-    It shows as it was written, wherever in a line it stands: never as markup, HTML, a list, a link or an address.
-    """
-    return _NUMBERED.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", one_line(text, most)))
-
-
 def _limit(text: str, most: int) -> Markup:
     """Escape text for Markdown that may be longer than a cell."""
     return Markup(escape_markdown(text, most))  # noqa: S704
 
 
 def _code(text: str) -> Markup:
-    """Put text into a code span of Markdown whose fence is longer than any in the text."""
-    line = one_line(text)
-    fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)
-    edge = " " if "`" in line else ""
-    return Markup(f"{fence}{edge}{line}{edge}{fence}")  # noqa: S704
+    """Put text into a code span of Markdown."""
+    return Markup(code_span(one_line(text)))  # noqa: S704
 
 
 def _fence(lines: Sequence[str]) -> Markup:
@@ -234,11 +217,11 @@ class SizeBudget:
             The text for the page, and whether something of it is missing.
         """
         count = min(most, len(value))
-        shown = escape(visible(value[:count]))
+        shown = escape_html(value[:count])
         size = len(shown.encode())
         if size > self._left:
             count = count * self._left // size
-            shown = escape(visible(value[:count]))
+            shown = escape_html(value[:count])
             size = min(self._left, len(shown.encode()))
         self._left -= size
         return shown, count < len(value)

@@ -10,6 +10,7 @@ from genesis.document import close_matches, validate_model
 from genesis.errors import DocumentError
 from genesis.model import AgentProfile, Condition, Registry, Rule
 from genesis.model.agent import is_orchestrator_pool
+from genesis.text.scripts import find_script_fault, skeleton
 
 __all__ = ["check_registry", "parse_registry", "routing_problems"]
 
@@ -58,7 +59,13 @@ def routing_problems(registry: Registry) -> Iterator[tuple[str, str]]:
         The location in the document and the problem.
     """
     names: dict[str, int] = {}
+    looks: dict[str, str] = {}
     for index, agent in enumerate(registry.agents):
+        if (fault := find_script_fault(agent.name)) is not None:
+            yield f"agents[{index}].name", f"the name can pass for another: {fault}"
+        twin = looks.setdefault(skeleton(agent.name), agent.name)
+        if twin != agent.name and not (twin.isascii() and agent.name.isascii()):
+            yield f"agents[{index}].name", f"{agent.name!a} looks like the agent {twin!a}"
         if agent.name in names:
             yield f"agents[{index}].name", f"{agent.name!r} is already the name of agents[{names[agent.name]}]"
         names.setdefault(agent.name, index)

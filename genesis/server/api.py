@@ -6,13 +6,13 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from genesis.errors import ServiceError
 from genesis.prefect_api.configured import ConfiguredApi, find_configured_api
 from genesis.prefect_api.health import server_answer
 from genesis.prefect_api.limits import REACH_S
-from genesis.server.lifecycle import begin_start, wait_ready
+from genesis.server.lifecycle import begin_start, password_of, wait_ready
 from genesis.server.limits import API_POLL_S
 from genesis.server.notes import space_note
 from genesis.settings import Settings
@@ -34,6 +34,8 @@ class ApiEndpoint:
     """Whether Genesis started it on this machine."""
     note: str = ""
     """What a person should know about it."""
+    password: str | None = field(default=None, repr=False)
+    """What the server of this home asks for; None for another one, of which Prefect's settings have the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,14 @@ def begin_api(settings: Settings) -> PendingApi:
     """
     configured = find_configured_api()
     if configured is not None:
-        return PendingApi(lambda: _wait_for_api(configured, settings.server.wait_s))
+        return PendingApi(lambda: _wait_for_api(configured, settings))
     starting = begin_start(settings)
 
     def wait() -> ApiEndpoint:
         info = wait_ready(starting)
         note = "; ".join(filter(None, (info.note, space_note(settings.home))))
-        return ApiEndpoint(info.api_url or "", info.ui_url, embedded=True, note=note)
+        api_url = info.api_url or ""
+        return ApiEndpoint(api_url, info.ui_url, embedded=True, note=note, password=password_of(settings, api_url))
 
     return PendingApi(wait)
 
@@ -81,17 +84,18 @@ def ensure_api(settings: Settings) -> ApiEndpoint:
     return begin_api(settings).wait()
 
 
-def _wait_for_api(configured: ConfiguredApi, wait_s: float) -> ApiEndpoint:
+def _wait_for_api(configured: ConfiguredApi, settings: Settings) -> ApiEndpoint:
     """Wait until a configured API answers: it may be starting, as after a power cut or beside this process.
 
     Raises:
         ServiceError: It does not in time, or its address is none.
     """
-    until, told_at = time.monotonic() + wait_s, -math.inf
+    until, told_at = time.monotonic() + settings.server.wait_s, -math.inf
     while True:
         try:
             server_answer(configured, "/health", timeout_s=max(1.0, min(REACH_S, until - time.monotonic())))
-            return ApiEndpoint(configured.url, configured.ui_url, embedded=False)
+            password = password_of(settings, configured.url)
+            return ApiEndpoint(configured.url, configured.ui_url, embedded=False, password=password)
         except ServiceError as error:
             left_s = until - time.monotonic()
             if left_s <= 0 or not error.data.get("may_come"):

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from packaging.specifiers import SpecifierSet
 
-from genesis.errors import GenesisError, ServiceError, UsageError
+from genesis.errors import GenesisError, ResourceError, ServiceError, UsageError
 from genesis.llm import parse_model_name
 from genesis.model import Model
 from genesis.model.sandbox import SandboxRules
@@ -24,7 +24,7 @@ from genesis.prefect_api.environment import secret
 from genesis.prefect_api.health import server_answer
 from genesis.resilience.breakers import list_shared_breakers, reset_command, rules_of, state_file, store_of
 from genesis.security.sandbox import INSTALL, sandbox_gap
-from genesis.server import ServerInfo, find_configured_api, status
+from genesis.server import ServerInfo, find_configured_api, password_of, status
 from genesis.server.files import ServerFiles
 from genesis.server.health import server_version
 from genesis.server.prefect_files import shut_out_current_folder
@@ -161,18 +161,39 @@ def _api(settings: Settings, server: ServerInfo) -> Iterator[DoctorFinding]:
         yield DoctorFinding(name="api", ok=True, detail="none is configured, so the embedded server is used")
         yield from (_server(server), _port(settings, server), *_databases(settings, server))
         if server.state == "running" and server.port is not None:
-            yield _skew(server_version(settings.server.host, server.port), _EMBEDDED)
+            yield from _password(settings, server)
         return
     try:
-        answer = server_answer(configured, "/admin/version")
-    except ServiceError as error:
+        anybody = server_answer(configured, "/admin/version")
+        password = password_of(settings, configured.url) or configured.password
+        answer = server_answer(configured, "/admin/version", password=password) if anybody is None else anybody
+    except (ResourceError, ServiceError) as error:
         yield DoctorFinding(name="api", ok=False, detail=error.message, mend=error.hint)
         return
     yield DoctorFinding(name="api", ok=True, detail=f"{configured.url} answers (from {configured.source})")
+    if anybody is not None:
+        yield DoctorFinding(name="password", ok=True, detail=f"warning: {configured.url} {_OPEN}", mend=_CLOSE)
     yield _skew(answer if isinstance(answer, str) else None, "upgrade the older of the two")
 
 
 _EMBEDDED = "run: genesis server down; the next run starts the installed version"
+
+
+def _password(settings: Settings, server: ServerInfo) -> Iterator[DoctorFinding]:
+    """Look whether the embedded server asks for a password, and which version it is."""
+    try:
+        password = password_of(settings, server.api_url or "")
+    except ResourceError as error:
+        yield DoctorFinding(name="password", ok=False, detail=error.message, mend=error.hint)
+        return
+    if password is None:
+        fix = "when no run is active: genesis server down; the next start makes a password"
+        yield DoctorFinding(name="password", ok=True, detail=f"warning: the embedded server {_OPEN}", mend=fix)
+    yield _skew(server_version(settings.server.host, server.port or 0, password), _EMBEDDED)
+
+
+_OPEN = "asks for no password: whoever reaches it can start, change and delete runs"
+_CLOSE = "set PREFECT_SERVER_API_AUTH_STRING for the server and PREFECT_API_AUTH_STRING for all who use it"
 
 
 def _server(server: ServerInfo) -> DoctorFinding:

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import secrets
 import socket
 import time
 from collections.abc import Iterator
@@ -19,11 +20,13 @@ from pydantic import ValidationError
 
 from genesis.errors import ResourceError, ServiceError, UsageError
 from genesis.model import Model
+from genesis.security.known_secrets import secrets_of_process
 from genesis.server.backends import Backends
 from genesis.server.limits import POLL_S
 
 __all__ = ["ServerFiles", "ServerRecord", "explain_os_errors", "take_lock"]
 
+_PASSWORD_BYTES = 32
 _TAIL_BYTES = 20_000
 """Bytes at the end of the server's log in which the cause of a failed start is sought."""
 
@@ -46,6 +49,8 @@ class ServerRecord(Model):
     """Address of its PostgreSQL database, without the password; empty for SQLite."""
     redis: str = ""
     """Address of its Redis server, without the password; empty where its events stay in its own memory."""
+    asks_password: bool = False
+    """Whether it asks for the password of this home; servers that Genesis 0.1 started do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,11 @@ class ServerFiles:
     def addresses(self) -> Path:
         """Addresses of PostgreSQL and Redis, with their passwords; missing for SQLite."""
         return self.folder / "addresses.json"
+
+    @property
+    def password_file(self) -> Path:
+        """The password that the server asks for, its API and its pages alike."""
+        return self.folder / "password"
 
     @property
     def application(self) -> str:
@@ -155,6 +165,37 @@ class ServerFiles:
             return
         with explain_os_errors(self.folder):
             self.addresses.unlink(missing_ok=True)
+
+    def password(self) -> str | None:
+        """Read the password, as Prefect's settings have it: `name:secret`. None where there is none yet.
+
+        Raises:
+            ResourceError: It cannot be read.
+        """
+        try:
+            known = self.password_file.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ResourceError(
+                f"the password of the Prefect server in {self.password_file} cannot be read",
+                hint="make it readable for its user; or: genesis server down, remove it, and start the server again",
+            ) from error
+        secrets_of_process().add(known, known.rpartition(":")[2])
+        return known or None
+
+    def make_password(self) -> str:
+        """Return the password; where there is none, write one of 256 random bits, for its user alone.
+
+        Raises:
+            ResourceError: It cannot be read or written.
+        """
+        if (known := self.password()) is not None:
+            self.password_file.chmod(0o600)
+            return known
+        made = f"genesis:{secrets.token_urlsafe(_PASSWORD_BYTES)}"
+        self._put(self.password_file, made)
+        return self.password() or made
 
     def _make_lost_error(self, what: str) -> ServiceError:
         return ServiceError(

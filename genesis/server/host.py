@@ -17,6 +17,7 @@ import time
 from typing import Any
 
 from genesis.server.limits import LOG_BYTES
+from genesis.server.own_sites import OWN_NAMES, OwnSites
 
 __all__ = [
     "check_schemas_once",
@@ -93,6 +94,7 @@ def forgiving_app() -> Any:
     app: Any = create_app()  # Prefect hangs its API on it as `api_app`
     for kind in _losses():
         app.api_app.add_exception_handler(kind, answer_unavailable)
+    app.add_middleware(OwnSites, names=json.loads(os.environ.get(OWN_NAMES, "[]")))  # the outermost: before CORS
     collect_less()
     return app
 

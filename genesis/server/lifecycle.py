@@ -27,7 +27,18 @@ from genesis.server.reach import look, require
 from genesis.server.spawn import get_prefect_version, spawn
 from genesis.settings import NO_HOME, Settings
 
-__all__ = ["ServerInfo", "Starting", "begin_start", "down", "revive", "server_process", "status", "up", "wait_ready"]
+__all__ = [
+    "ServerInfo",
+    "Starting",
+    "begin_start",
+    "down",
+    "password_of",
+    "revive",
+    "server_process",
+    "status",
+    "up",
+    "wait_ready",
+]
 
 _GRACE_S = 8.0
 """How long the server has to end before it is killed."""
@@ -62,6 +73,8 @@ class ServerInfo(Model):
     redis_detail: str = ""
     """What Redis says about itself, where it was asked."""
     log_path: Path
+    password_file: Path | None = None
+    """The file with the password that its API and its pages ask for; None where it asks for none."""
     note: str = ""
     """What a person should know: it was found dead, it runs another version, its port changed."""
 
@@ -102,7 +115,7 @@ def begin_start(settings: Settings, backends: Backends | None = None) -> Startin
         raise no_home()
     files = ServerFiles(settings.home)
     found = _living(files)
-    if found is not None and found.prefect == get_prefect_version():
+    if found is not None and _is_up_to_date(found):
         _refuse_change(files, backends)
         return Starting(settings, found, other_address(found, settings))
     with files.lock(_LOCK_S):
@@ -118,7 +131,14 @@ def begin_start(settings: Settings, backends: Backends | None = None) -> Startin
         port = wanted or (before.port if before else 0)
         files.remember(chosen)
         try:
-            record = spawn(files, host=settings.server.host, port=port, wanted_port=wanted, backends=chosen)
+            record = spawn(
+                files,
+                host=settings.server.host,
+                port=port,
+                wanted_port=wanted,
+                backends=chosen,
+                allowed_hosts=settings.server.allowed_hosts,
+            )
         except GenesisError:
             files.remember(known)
             raise
@@ -184,7 +204,7 @@ def revive(settings: Settings, api_url: str) -> bool:
     written = ServerFiles(settings.home).read()
     if written is None or written.pid is None or _runs(written):
         return False
-    if api_url.rstrip("/") != f"http://{url_host(written.host)}:{written.port}/api":
+    if not _is_api_of(written, api_url):
         return False
     up(settings)
     return True
@@ -211,6 +231,25 @@ def status(settings: Settings, *, ask: bool = True) -> ServerInfo:
     details = dict(zip(("database_detail", "redis_detail"), (one.said if one else "" for one in found), strict=False))
     state = "unresponsive" if problems and info.state == "running" else info.state
     return info.model_copy(update={**details, "state": state, "note": "; ".join(notes)})
+
+
+def password_of(settings: Settings, api_url: str) -> str | None:
+    """Return the password of an API that is this home's server; None for any other, and for one without a password.
+
+    Raises:
+        ResourceError: It cannot be read.
+    """
+    if settings.home == NO_HOME:
+        return None
+    files = ServerFiles(settings.home)
+    record = files.read()
+    if record is None or not record.asks_password or not _is_api_of(record, api_url):
+        return None
+    return files.password()
+
+
+def _is_api_of(record: ServerRecord, api_url: str) -> bool:
+    return api_url.rstrip("/") == f"http://{url_host(record.host)}:{record.port}/api"
 
 
 def server_process(settings: Settings) -> int | None:
@@ -264,9 +303,15 @@ def _runs(record: ServerRecord) -> bool:
     return record.pid is not None and is_running(record.pid, record.identity)
 
 
+def _is_up_to_date(record: ServerRecord) -> bool:
+    """Whether a server runs the installed version and asks for a password."""
+    return record.prefect == get_prefect_version() and record.asks_password
+
+
 def _makes_way(files: ServerFiles, found: ServerRecord) -> bool:
-    """End a server of another version than the installed one, unless flow runs are active on it; whether it ended."""
-    if found.prefect == get_prefect_version() or active_flow_runs(found.host, found.port) != 0:
+    """End a server that is not up to date, unless flow runs are active on it; whether it ended."""
+    password = files.password() if found.asks_password else None
+    if _is_up_to_date(found) or active_flow_runs(found.host, found.port, password) != 0:
         return False
     _end(files, found)
     return True
@@ -374,5 +419,6 @@ def _info(files: ServerFiles, record: ServerRecord | None, state: ServerState, n
         database=(record.database if record is not None else "") or str(files.database),
         redis=record.redis or None if record is not None else None,
         log_path=files.log,
+        password_file=files.password_file if record is not None and known and record.asks_password else None,
         note=note,
     )

@@ -13,6 +13,10 @@ from genesis.settings import Settings
 
 __all__ = ["backends_note", "death_note", "other_address", "space_note", "start_note", "version_note"]
 
+_ASKS_NOTHING = (
+    "it asks for no password, and is kept because flow runs are active on it; when they are done, "
+    "run: genesis server down"
+)
 _LOW_BYTES = 5_000_000
 """A server that runs can do with less than one that starts needs, but not with none."""
 
@@ -49,10 +53,10 @@ def space_note(home: Path, free: Callable[[Path], int] = free_bytes) -> str:
 
 
 def version_note(record: ServerRecord) -> str:
-    """Report that a living server of another version is kept, and why."""
+    """Report that a living server that is not up to date is kept, and why."""
     installed = get_prefect_version()
     if record.prefect == installed:
-        return ""
+        return "" if record.asks_password else _ASKS_NOTHING
     return (
         f"it runs Prefect {record.prefect} while {installed} is installed, and is kept because flow runs are active on "
         "it; when they are done, run: genesis server down"
@@ -62,7 +66,9 @@ def version_note(record: ServerRecord) -> str:
 def start_note(before: ServerRecord | None, replaced: ServerRecord | None, record: ServerRecord, port: int) -> str:
     """Return why a server was started, and what has changed."""
     notes = []
-    if replaced is not None:
+    if replaced is not None and replaced.prefect == record.prefect:
+        notes.append("it was restarted because it asked for no password")
+    elif replaced is not None:
         notes.append(f"it was restarted because it ran Prefect {replaced.prefect}")
     elif before is not None and before.pid is not None:
         notes.append(f"it was found dead (process {before.pid}) and started again")

@@ -10,7 +10,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +21,7 @@ from genesis.server.backends import Backends
 from genesis.server.files import ServerFiles, ServerRecord, explain_os_errors, take_lock
 from genesis.server.health import url_host
 from genesis.server.limits import LOG_BYTES
+from genesis.server.own_sites import OWN_NAMES, own_names
 from genesis.server.processes import identity
 
 __all__ = ["free_bytes", "get_prefect_version", "listening_socket", "spawn"]
@@ -92,6 +93,7 @@ def spawn(
     port: int,
     wanted_port: int,
     backends: Backends = _SQLITE,
+    allowed_hosts: Sequence[str] = (),
     free: Callable[[Path], int] = free_bytes,
 ) -> ServerRecord:
     """Start the server and write down what was started. The start lock has to be held.
@@ -102,6 +104,7 @@ def spawn(
         port: The port that it is to have; 0 when none is known yet.
         wanted_port: The port that the settings ask for; 0 lets another one be taken when `port` is in use.
         backends: What it stands on.
+        allowed_hosts: More names by which it may be addressed.
         free: Gives the space that is left.
 
     Raises:
@@ -118,7 +121,7 @@ def spawn(
     try:
         with _listen(host, port, wanted_port) as listening:
             actual: int = listening.getsockname()[1]
-            environment = _environment(files, host, actual, backends)
+            environment = _environment(files, host, actual, backends, allowed_hosts)
             pid = _start(files, environment, json.dumps(_secrets(files, backends)), listening.fileno(), owner)
             record = ServerRecord(
                 pid=pid,
@@ -130,6 +133,7 @@ def spawn(
                 started_at=datetime.now(UTC),
                 database=backends.postgres.shown if backends.postgres else "",
                 redis=backends.redis.shown if backends.redis else "",
+                asks_password=True,
             )
             os.pwrite(owner, record.model_dump_json().encode(), 0)
             files.write(record)
@@ -201,14 +205,19 @@ def _rotate(log: Path) -> None:
             log.replace(log.with_name(log.name + ".1"))
 
 
-def _environment(files: ServerFiles, host: str, port: int, backends: Backends = _SQLITE) -> dict[str, str]:
+def _environment(
+    files: ServerFiles, host: str, port: int, backends: Backends = _SQLITE, allowed_hosts: Sequence[str] = ()
+) -> dict[str, str]:
     """Return the server's variables: nothing of the person's Prefect settings, and its own addresses."""
     base = f"http://{url_host(host)}:{port}"
+    names = own_names(host, allowed_hosts)
     made = get_server_environment() | {
         "PREFECT_HOME": str(files.folder),
         "PREFECT_SERVER_API_HOST": host,
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_SERVER_UI_API_URL": f"{base}/api",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(f"http://{name}:{port}" for name in names),
+        OWN_NAMES: json.dumps([host, *names]),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         # The default takes one event at a time: measured, 200 task runs then cost the server 7.0 s instead of 2.3 s.
@@ -234,9 +243,10 @@ def _environment(files: ServerFiles, host: str, port: int, backends: Backends = 
 
 def _secrets(files: ServerFiles, backends: Backends) -> dict[str, str]:
     """Return the settings that hold passwords. The queue of worker clean-ups has an address of its own in Prefect."""
+    made = {"PREFECT_SERVER_API_AUTH_STRING": files.make_password()}
     if backends.postgres is None:
-        return {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{files.database}"}
-    made = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": backends.postgres.sqlalchemy_url}
+        return made | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{files.database}"}
+    made["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = backends.postgres.sqlalchemy_url
     if backends.redis is not None:
         made |= dict.fromkeys(
             ("PREFECT_REDIS_MESSAGING_URL", "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL"), backends.redis.url

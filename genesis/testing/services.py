@@ -351,7 +351,7 @@ def prefect_on(database: PostgresService | str, broker: RedisService | str | Non
         ServiceError: The server does not start, or cannot use them.
     """
     from genesis.flows.connection import connect  # noqa: PLC0415  # Prefect, for who uses it only
-    from genesis.server import ApiEndpoint, Backends, down, up  # noqa: PLC0415
+    from genesis.server import ApiEndpoint, Backends, down, password_of, up  # noqa: PLC0415
     from genesis.settings import Settings  # noqa: PLC0415
 
     if broker is not None and find_spec("prefect_redis") is None:
@@ -361,7 +361,9 @@ def prefect_on(database: PostgresService | str, broker: RedisService | str | Non
         urls = [part if isinstance(part, str) or part is None else part.url for part in (database, broker)]
         try:
             info = up(settings, Backends.of(postgres=urls[0], redis=urls[1]))
-            api = ApiEndpoint(info.api_url or "", info.ui_url, embedded=True, note=info.note)
+            url = info.api_url or ""
+            password = password_of(settings, url)
+            api = ApiEndpoint(url, info.ui_url, embedded=True, note=info.note, password=password)
             with connect(api):
                 yield api
         finally:

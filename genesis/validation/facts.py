@@ -62,6 +62,7 @@ class PlanFacts:
     Lists named `…_of` are indexed by the outline's nodes.
     """
 
+    routed: RoutedPlan
     plan: Plan
     registry: Registry
     limits: Limits
@@ -355,6 +356,7 @@ def gather(
         if route is not None and route.agent is not None:
             agent_of[node.index] = agents.get(route.agent)
     return PlanFacts(
+        routed=routed,
         plan=plan,
         registry=registry,
         limits=limits,

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from genesis.model import AgentProfile, ExecutorSpec, PythonSpec, Resources
+from genesis.model import AgentProfile, ExecutorSpec, PythonSpec, Resources, RoutedPlan
+from genesis.structure.provenance import Source
 
 __all__ = ["Probe"]
 
@@ -37,6 +38,16 @@ class Probe(Protocol):
 
     def image_problem(self, image: str) -> str | None:
         """Return why a task cannot run in a container image, or None."""
+        ...
+
+    def untrusted_problem(
+        self,
+        spec: ExecutorSpec,
+        routed: RoutedPlan,
+        inputs: Mapping[str, JsonValue],
+        sources: Mapping[str, Source],
+    ) -> str | None:
+        """Return which of a task's inputs executes, writes or reads something and comes from no person, or None."""
         ...
 
     def secret_present(self, name: str) -> bool:

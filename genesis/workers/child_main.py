@@ -211,7 +211,7 @@ class _Child:
     async def _load_and_run(self, message: Message, flow_run: FlowRun, stop: Stop) -> Message:
         entrypoint = message["entrypoint"]
         try:
-            flow = await self._flows.find(flow_run, entrypoint, pulls=message["pulls"])
+            flow = await self._flows.find(entrypoint, pulls=message["pulls"])
         except Exception as error:  # noqa: BLE001  # importing a team's code can raise anything
             return {"error": f"its flow {entrypoint!r} cannot be loaded here: {_describe_error(error)}"[:_TEXT]}
         if message["shared"] and not flow.isasync:
@@ -224,7 +224,7 @@ class _Child:
         report: Message = {"op": "ended", "id": message["id"], "state": None, "error": None, "refused": None}
         try:
             flow_run = FlowRun.model_validate(message["flow_run"])
-            flow = await self._flows.find(flow_run, message["entrypoint"], pulls=message["pulls"])
+            flow = await self._flows.find(message["entrypoint"], pulls=message["pulls"])
             await run_hooks(flow, flow_run, message["why"])
         except Exception as error:  # noqa: BLE001  # the named boundary of a user's hooks
             report["error"] = _describe_error(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,7 @@ from prefect.workers.base import BaseWorker
 from genesis.prefect_api.claims import claim_message, claimant
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 from genesis.prefect_api.limits import PAGE
+from genesis.workers.code_policy import CodePolicy
 from genesis.workers.configuration import GenesisJobConfiguration
 
 __all__ = ["HELD", "Claims", "FlowRunJob"]
@@ -48,8 +50,8 @@ class FlowRunJob:
     queue: str | None
     """Name of its deployment's work queue."""
     entrypoint: str
-    pulls: bool
-    """Whether its code is fetched by pull steps."""
+    pulls: Sequence[dict[str, Any]]
+    """The steps by which its code is fetched."""
     configuration: GenesisJobConfiguration
 
     @property
@@ -64,11 +66,13 @@ class Claims:
     Args:
         api: The API.
         worker: The worker's name.
+        policy: Decides which code this worker runs.
     """
 
-    def __init__(self, api: PrefectApi, worker: str):
+    def __init__(self, api: PrefectApi, worker: str, policy: CodePolicy):
         self._api = api
         self._worker = worker
+        self._policy = policy
         self._deployments: dict[UUID, tuple[float, DeploymentResponse]] = {}
 
     async def claim(self, flow_run: FlowRun) -> bool:
@@ -121,25 +125,27 @@ class Claims:
 
         Raises:
             ValueError: It has no deployment or no entrypoint, or its variables do not fit.
+            SecurityError: It asks for code, or an environment, that this worker does not accept.
         """
         if flow_run.deployment_id is None:
             raise ValueError("it has no deployment, so that its code cannot be found")
         deployment = await self._deployment(flow_run.deployment_id)
         if not deployment.entrypoint:
             raise ValueError(f"its deployment {deployment.name!r} has no entrypoint; deploy it again")
-        own: dict[str, Any] = dict(flow_run.job_variables or {})
-        values: dict[str, Any] = dict(deployment.job_variables or {})
-        if isinstance(values.get("env"), dict):
-            values["env"] = values["env"] | (own.pop("env", None) or {})
+        steps = self._policy.pull_steps(deployment)
         template = pool.base_job_template or _default_template()
-        configuration = await GenesisJobConfiguration.from_template_and_values(
-            template, values | own, client=self._api.client
-        )
+        try:
+            configuration = self._policy.configure(
+                template, deployment.job_variables or {}, flow_run.job_variables or {}
+            )
+        except (AttributeError, TypeError) as error:
+            what = "its job variables, or the base job template of its pool, are not of the right form"
+            raise ValueError(what) from error
         return FlowRunJob(
             deployment.name,
             deployment.work_queue_name if deployment.work_queue_id == flow_run.work_queue_id else None,
             deployment.entrypoint,
-            bool(deployment.pull_steps),
+            steps,
             configuration,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -12,8 +13,10 @@ from prefect.client.schemas.objects import FlowRun, StateType, WorkPool
 from pydantic import ValidationError
 
 from genesis.agents.processes import exit_text
-from genesis.errors import GenesisError
+from genesis.errors import GenesisError, SecurityError
 from genesis.observability.correlation import TRACE_LABEL
+from genesis.observability.instruments import WORKER_REFUSALS
+from genesis.observability.metrics import metrics_of_process
 from genesis.observability.span import Value
 from genesis.observability.tracing import span
 from genesis.workers.child_pool import ChildPool
@@ -26,6 +29,7 @@ from genesis.workers.run_correlation import correlation_of
 
 __all__ = ["Execution", "StopKind", "StopReason"]
 
+_log = logging.getLogger(__name__)
 StopKind = Literal["cancelled", "ended elsewhere", "time limit", "worker stops"]
 _WHY: dict[StopKind, StopCause] = {
     "cancelled": "cancelled",
@@ -116,7 +120,7 @@ class Execution:
             self._trace = made.traceparent or parent
             await self._run()
             made.set("genesis.outcome", self.outcome)
-            if self.outcome in {"failed", "crashed", "lost"}:
+            if self.outcome in {"failed", "crashed", "lost", "refused"}:
                 made.mark_failed(self.outcome)
 
     async def _run(self) -> None:
@@ -124,6 +128,9 @@ class Execution:
             job = await self._claims.job(self.flow_run, self._pool)
         except (ValueError, ValidationError) as error:
             await self._final_states.report_crashed(self.flow_run, f"it cannot be run: {error}")
+            return
+        except SecurityError as error:
+            await self._refuse(error)
             return
         try:
             report = await self._in_child(job)
@@ -140,6 +147,16 @@ class Execution:
         self._over = True
         self.outcome = str((report["state"] or {"type": "crashed"})["type"]).lower()
         await self._settle(job, report)
+
+    async def _refuse(self, error: SecurityError) -> None:
+        self.outcome = "refused"
+        what = str(error.data["what"])
+        metrics_of_process().count(WORKER_REFUSALS, self._pool.name, what)
+        _log.warning(
+            "a flow run was refused", extra={"event": "worker.refused", "flow_run": str(self.flow_run.id), "what": what}
+        )
+        self._notify(f"flow run {self.flow_run.name!r} is refused: {error}")
+        await self._final_states.report_crashed(self.flow_run, f"{error.code}: {error}")
 
     async def _in_child(self, job: FlowRunJob) -> Message:
         shared = job.configuration.isolation == "thread" and self.flow_run.deployment_id not in self._threads_refused
@@ -188,7 +205,7 @@ class Execution:
             "deployment": job.deployment,
             "queue": job.queue,
             "entrypoint": job.entrypoint,
-            "pulls": job.pulls,
+            "pulls": [*job.pulls],
             "shared": shared,
             "limited": job.configuration.time_limit_s is not None,
             "working_dir": None if folder is None else str(folder),

@@ -18,6 +18,11 @@ from genesis.workers.protocol import Message, MessageDecoder, encode
 __all__ = ["ForkServer", "ForkedChild"]
 
 _log = logging.getLogger(__name__)
+_START = (
+    "import sys; from genesis.server.prefect_files import shut_out_current_folder; shut_out_current_folder(); "
+    "from genesis.workers.fork_server import main; main(sys.argv[1:])"
+)
+"""With `-P`, no module of the current folder comes before those that are installed, and Prefect reads no file there."""
 _START_S = 120.0
 """Time limit for the fork server's imports."""
 _FORK_S = 60.0
@@ -138,7 +143,7 @@ class ForkServer:
         self._ready.clear()
         ours, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-m", "genesis.workers.fork_server", str(theirs.fileno()), *self._modules]
+            command = [sys.executable, "-P", "-c", _START, str(theirs.fileno()), *self._modules]
             self._process = subprocess.Popen(  # noqa: ASYNC220  # asyncio's own would own the pipes and the exit code
                 command,
                 stdin=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """The fork server: a process with one thread that has imported everything and forks children when it is asked to.
 
-The supervisor starts it by `python -m genesis.workers.fork_server FD MODULE…` and talks to it over the socket FD: a
-line `{"op": "fork", "token": …, "env": {…}}` comes with the child's end of a socket; the answers are
+The supervisor starts `main` with the arguments `FD MODULE…` and talks to it over the socket FD: a line
+`{"op": "fork", "token": …, "env": {…}}` comes with the child's end of a socket; the answers are
 `{"op": "forked", "token": …, "pid": …}` and, once it is over, `{"op": "exit", "pid": …, "status": …}`. When the
 supervisor is gone, the socket is closed: everything that was forked is killed, with all that it started.
 """
@@ -180,7 +180,3 @@ def main(arguments: list[str]) -> None:
     finally:
         loop.end_all()
         os._exit(0)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

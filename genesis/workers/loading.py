@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from prefect import Flow
-from prefect.client.schemas.objects import FlowRun
+from prefect.deployments.steps.core import run_steps
 from prefect.filesystems import WritableFileSystem
-from prefect.flows import load_flow_from_entrypoint, load_flow_from_flow_run
+from prefect.flows import load_flow_from_entrypoint
 from prefect.results import aget_default_result_storage
 
 __all__ = ["Flows", "back_home", "is_module"]
 
+_log = logging.getLogger(__name__)
 _INSTALLED = "genesis."
 """Modules that need no pull step."""
 _STORAGE_KNOWN_S = 60.0
 """How long the default result storage is taken to be the same."""
 
 
-def is_module(entrypoint: str, *, pulls: bool) -> bool:
+def is_module(entrypoint: str, *, pulls: Sequence[dict[str, Any]]) -> bool:
     """Whether a deployment's entrypoint names a module that is imported once and kept.
 
     Args:
         entrypoint: `package.module.flow`, or `file.py:flow`.
-        pulls: Whether the deployment fetches its code by pull steps.
+        pulls: The steps by which its code is fetched.
     """
     return ":" not in entrypoint and (not pulls or entrypoint.startswith(_INSTALLED))
 
@@ -41,10 +43,20 @@ class Flows:
         self._storage: WritableFileSystem | None = None
         self._storage_known_at = float("-inf")
 
-    async def find(self, flow_run: FlowRun, entrypoint: str, *, pulls: bool) -> Flow[Any, Any]:
-        """Return the flow of a flow run. What cannot be imported raises whatever its import raises."""
+    async def find(self, entrypoint: str, *, pulls: Sequence[dict[str, Any]]) -> Flow[Any, Any]:
+        """Return the flow of an entry point. What cannot be imported raises whatever its import raises.
+
+        The deployment is not read again, as Prefect's own function does: it could have changed since it was checked.
+
+        Args:
+            entrypoint: As it was checked.
+            pulls: The operator's pull steps, which are run first where the flow is not a module of Genesis.
+        """
         if not is_module(entrypoint, pulls=pulls):
-            return await load_flow_from_flow_run(flow_run, use_placeholder_flow=False)
+            fetched = await run_steps([*pulls], print_function=_log.info)
+            if folder := fetched.get("directory"):
+                os.chdir(folder)
+            return load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
         if entrypoint not in self._kept:
             self._kept[entrypoint] = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
         flow = self._kept[entrypoint]

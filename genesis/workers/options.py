@@ -6,13 +6,13 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from genesis.errors import UsageError
-from genesis.settings import PoolSettings, ResilienceSettings, Settings
+from genesis.settings import PoolSettings, ResilienceSettings, Settings, WorkerSettings
 from genesis.workers.slots import Slots
 
 __all__ = ["ServiceOptions", "default_name"]
@@ -40,6 +40,10 @@ class ServiceOptions:
     limit: int | None = None
     """Flow runs of agents at once; 16 in processes and 200 that share one if omitted."""
     settings: PoolSettings = field(default_factory=PoolSettings)
+    accepts: WorkerSettings = field(default_factory=WorkerSettings)
+    """What the Prefect API may choose beyond the flows of Genesis."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables for its children on top of the worker's own: the registry that it was started with."""
     health: tuple[str, int] | None = None
     """Address of the health page."""
     preload: Sequence[str] = ()

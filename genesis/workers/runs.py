@@ -14,12 +14,14 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, WorkPool
 from pydantic import ValidationError
 
+from genesis.errors import SecurityError
 from genesis.observability.instruments import WORKER_RUNS
 from genesis.observability.metrics import metrics_of_process
 from genesis.prefect_api.claims import format_lost_message
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 from genesis.workers.child_pool import ChildPool
 from genesis.workers.claims import Claims
+from genesis.workers.code_policy import CodePolicy
 from genesis.workers.due_runs import read_flow_runs, waiting_beside
 from genesis.workers.execution import Execution, StopReason
 from genesis.workers.final_states import FinalStates
@@ -45,6 +47,7 @@ class Runs:
         api: The API.
         child_pool: Lends children.
         worker: The worker's name.
+        policy: Decides which code this worker runs.
         notify: Is given a sentence when something is wrong that an operator should know.
         freed: Called with a pool in which a flow run has ended.
     """
@@ -55,6 +58,7 @@ class Runs:
         child_pool: ChildPool,
         worker: str,
         *,
+        policy: CodePolicy,
         notify: Callable[[str], None],
         freed: Callable[[ServedPool], None],
     ):
@@ -62,7 +66,7 @@ class Runs:
         self._child_pool = child_pool
         self._notify = notify
         self._freed = freed
-        self._claims = Claims(api, worker)
+        self._claims = Claims(api, worker, policy)
         self._final_states = FinalStates(api, notify)
         self._stopping = StopReason("worker stops", f"its worker {worker!r} was stopped before it ended")
         self._closed = False
@@ -140,7 +144,7 @@ class Runs:
             return
         try:
             orchestrates = (await self._claims.job(flow_run, record)).orchestrates
-        except (ValueError, ValidationError):  # its deployment is gone: nobody can run it
+        except (ValueError, ValidationError, SecurityError):  # its deployment is gone, or nobody may run it
             orchestrates = False
         if orchestrates:
             await self._final_states.retry_elsewhere(flow_run, why)

@@ -31,6 +31,7 @@ from genesis.prefect_api.client import PrefectApi, PrefectClient, get_client, re
 from genesis.resilience.breakers import refresh_breakers
 from genesis.workers.admission import Admission
 from genesis.workers.child_pool import ChildPool
+from genesis.workers.code_policy import CodePolicy
 from genesis.workers.due_runs import DueRuns
 from genesis.workers.environment import get_worker_environment
 from genesis.workers.event_subscription import EventSubscription
@@ -161,7 +162,7 @@ class Service:
     async def run(self) -> None:
         """Serve until it is stopped, and leave nothing running."""
         self.options.check()
-        environment = get_worker_environment()
+        environment = {**get_worker_environment(), **self.options.environment}
         with without_client_retries(), self._signals():
             async with get_client() as client:
                 self._api = PrefectApi(
@@ -179,7 +180,14 @@ class Service:
         page = HealthPage(self.health, lambda accept: render_metrics(kept.combine_with(self._update_metrics()), accept))
         if options.health is not None:
             self.health_port = await page.open(*options.health)
-        self._runs = Runs(self._api, self._child_pool, options.name, notify=self._notify, freed=self._poll_for_slot)
+        self._runs = Runs(
+            self._api,
+            self._child_pool,
+            options.name,
+            policy=CodePolicy(options.accepts),
+            notify=self._notify,
+            freed=self._poll_for_slot,
+        )
         self._wake = EventSubscription(self._new_in, self._runs.cancel)
         self._slots = options.slots()
         self._pools = ServedPools(

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.workers.base import BaseWorker, BaseWorkerResult
 
 from genesis.errors import UsageError
-from genesis.settings import PoolSettings, Settings
+from genesis.settings import Settings
 from genesis.workers.configuration import GenesisJobConfiguration, GenesisVariables
 from genesis.workers.options import ServiceOptions, default_name
 from genesis.workers.service import Service
@@ -65,12 +65,14 @@ class GenesisWorker(BaseWorker[GenesisJobConfiguration, GenesisVariables, Genesi
             printer: Called with messages for the operator.
         """
         template = self._base_job_template or self.get_default_base_job_template()
+        settings = Settings()
         options = ServiceOptions(
             pools=[self._work_pool_name],
             name=self.name,
             queues=sorted(self._work_queues),
             limit=self._limit,
-            settings=_pool_settings(),
+            settings=settings.pools,
+            accepts=settings.worker,
             health=_health_address() if with_healthcheck else None,
             template=template if self._create_pool_if_not_found else None,
             run_once=run_once,
@@ -100,10 +102,6 @@ class GenesisWorker(BaseWorker[GenesisJobConfiguration, GenesisVariables, Genesi
             f"a worker of type 'genesis' takes flow run {flow_run.name!r} from its pool, and cannot be given one",
             hint="create the flow run from its deployment, and serve the pool",
         )
-
-
-def _pool_settings() -> PoolSettings:
-    return Settings().pools
 
 
 def _health_address() -> tuple[str, int]:

@@ -96,12 +96,6 @@ NAMES = (
     Name(f"{_WORKER}.is_worker_still_polling", _WORKER_USER, "function", ("query_interval_seconds",)),
     Name(f"{_WORKER}.get_default_base_job_template", _WORKER_USER, "function"),
     Name(f"{_WORKER}._description", _WORKER_USER, "object"),
-    Name(
-        "prefect.workers.base.BaseJobConfiguration.from_template_and_values",
-        "genesis/workers/claims.py",
-        "async",
-        ("base_job_template", "values", "client"),
-    ),
     # a worker's children
     Name("prefect.context.AsyncClientContext.get_or_create", _CHILD, "context"),
     Name("prefect.context.refresh_global_settings_context", _CHILD, "function"),
@@ -119,10 +113,10 @@ NAMES = (
         ("entrypoint", "use_placeholder_flow"),
     ),
     Name(
-        "prefect.flows.load_flow_from_flow_run",
+        "prefect.deployments.steps.core.run_steps",
         "genesis/workers/loading.py",
         "async",
-        ("flow_run", "use_placeholder_flow"),
+        ("steps", "print_function"),
     ),
     Name("prefect.results.aget_default_result_storage", "genesis/workers/loading.py", "async"),
     Name(

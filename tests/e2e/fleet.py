@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from passwords import HEADERS
 
 __all__ = ["Fleet", "until"]
 
@@ -37,7 +38,7 @@ class Fleet:
 
     def ask(self, path: str, **body: Any) -> Any:
         """Ask the API."""
-        answer = httpx.post(f"{self.api_url}{path}", json=body, timeout=20)
+        answer = httpx.post(f"{self.api_url}{path}", json=body, headers=HEADERS, timeout=20)
         answer.raise_for_status()
         return answer.json()
 

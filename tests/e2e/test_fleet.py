@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from forked import ForkingProcess
+from passwords import share_password
 
 from .fleet import Fleet, until  # type: ignore[import-not-found]
 
@@ -94,7 +95,7 @@ def fleet(
     project.mkdir()
     genesis = Genesis(project, forking=forking_process)
     genesis.environment |= {
-        "GENESIS_HOME": str(folder / "home"),
+        "GENESIS_HOME": str(share_password(folder / "home")),
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_LOCAL_STORAGE_PATH": str(folder / "results"),
     }

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from passwords import share_password
 
 from genesis.testing.processes import is_running
 
@@ -123,7 +124,7 @@ def test_killed_embedded_server_comes_back_and_the_run_completes(own_home, tmp_p
 def test_configured_api_that_dies_leaves_the_work_done_and_the_rest_for_a_resume(own_home, tmp_path, eventually):
     """The server is one that Genesis does not own: it is not started again, and nothing waits for it for long."""
     plan, done = work_for_a_while(own_home, tmp_path)
-    other = {"GENESIS_HOME": str(tmp_path / "other")}
+    other = {"GENESIS_HOME": str(share_password(tmp_path / "other"))}
     server = own_home("server", "up", "--json", env=other).document
     env = {"PREFECT_API_URL": server["api_url"], "GENESIS_HOME": str(tmp_path / "home")}
     try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from passwords import share_password
 
 from genesis.observability.instruments import list_exposed_names
 from genesis.testing.llm_server import FakeLlmServer, reply
@@ -102,7 +103,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, receiver: TraceReceiver) -> 
     with FakeLlmServer([reply("It is written.")]) as model:
         settings = model.settings()
         genesis.environment |= {
-            "GENESIS_HOME": str(folder / "home"),
+            "GENESIS_HOME": str(share_password(folder / "home")),
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_LOCAL_STORAGE_PATH": str(folder / "results"),
             "GENESIS_LLM__MODEL": settings.model or "",

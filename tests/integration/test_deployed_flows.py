@@ -135,7 +135,8 @@ async def test_preflight_checks_and_publishes(prefect_api):
         assert await client.read_flow_run(state.state_details.flow_run_id)
 
 
-async def test_housekeeping_says_first_and_removes_then(prefect_api):
+async def test_housekeeping_says_first_and_removes_then(prefect_api, monkeypatch):
+    monkeypatch.setenv("GENESIS_WORKER__PURGE_MIN_DAYS", "30")
     program = a_program(a_task("a"))
     ledger = await _wait_for_begin(program)
     old = datetime.now(UTC) - timedelta(days=90)

@@ -149,6 +149,7 @@ async def test_more_than_a_page_goes_and_nothing_is_counted_twice(bench: Workben
 
 async def test_housekeeping_reports_by_kind_and_tells_an_event(bench: Workbench, monkeypatch):
     told = []
+    monkeypatch.setenv("GENESIS_WORKER__PURGE_MIN_DAYS", "0")
     monkeypatch.setattr(event_emitter, "emit_event", lambda **event: told.append(event))
     run = await bench.run(a_program(a_task("a")), ScriptedAgent())
     waits = await bench.run(a_program(a_task("a")), ScriptedAgent())
@@ -190,6 +191,7 @@ async def test_housekeeping_fails_only_where_something_could_not_be_removed(benc
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", refuse)
+    monkeypatch.setenv("GENESIS_WORKER__PURGE_MIN_DAYS", "0")
     state = await housekeeping(keep_days=0, dry_run=False, return_state=True)
     assert state.is_failed()
     assert "1 could not be removed" in state.message

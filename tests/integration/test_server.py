@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from genesis.errors import ServiceError
+from genesis.prefect_api.configured import basic_authentication
 from genesis.server import begin_api, down, ensure_api, status, up
 from genesis.server.doctor import diagnose
 from genesis.server.files import ServerFiles, ServerRecord
@@ -32,13 +33,14 @@ print(info.model_dump_json())
 """
 
 
-def ask(port, method, path, body=None):
+def ask(info, method, path, body=None):
     """Ask the server, again while its own services keep SQLite busy, as Prefect's client does."""
+    headers = {"authorization": basic_authentication(info.password_file.read_text())}
     for _ in range(50):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", info.port, timeout=10)
         try:
             content = None if body is None else json.dumps(body)
-            connection.request(method, path, content, {"content-type": "application/json"})
+            connection.request(method, path, content, headers | {"content-type": "application/json"})
             response = connection.getresponse()
             content = response.read()
             answer = json.loads(content) if content else None
@@ -99,8 +101,8 @@ def test_running_server_is_given_at_once_with_its_own_addresses(settings):
     started = time.monotonic()
     assert up(settings).pid == info.pid
     assert time.monotonic() - started < 5  # a start takes longer
-    assert ask(info.port, "GET", "/ui-settings")["api_url"] == info.api_url
-    assert ask(info.port, "GET", "/api/admin/settings")["server"]["analytics_enabled"] is False
+    assert ask(info, "GET", "/ui-settings")["api_url"] == info.api_url
+    assert ask(info, "GET", "/api/admin/settings")["server"]["analytics_enabled"] is False
     assert ensure_api(settings).api_url == info.api_url
     assert begin_api(settings).wait().embedded
 
@@ -129,10 +131,10 @@ def test_lost_state_file_is_recovered_from_the_living_server(settings):
 
 def test_killed_server_is_noticed_and_started_again_on_its_port_and_database(settings):
     info = up(settings)
-    flow = ask(info.port, "POST", "/api/flows/", {"name": "kept"})
-    limit = ask(info.port, "POST", "/api/v2/concurrency_limits/", {"name": "mutex:kept", "limit": 1})
+    flow = ask(info, "POST", "/api/flows/", {"name": "kept"})
+    limit = ask(info, "POST", "/api/v2/concurrency_limits/", {"name": "mutex:kept", "limit": 1})
     taken = {"names": ["mutex:kept"], "slots": 1, "mode": "concurrency", "lease_duration": 60}
-    lease = ask(info.port, "POST", "/api/v2/concurrency_limits/increment-with-lease", taken)["lease_id"]
+    lease = ask(info, "POST", "/api/v2/concurrency_limits/increment-with-lease", taken)["lease_id"]
     os.kill(info.pid, signal.SIGKILL)
     while is_running(info.pid):
         time.sleep(0.02)
@@ -144,27 +146,46 @@ def test_killed_server_is_noticed_and_started_again_on_its_port_and_database(set
     assert again.pid != info.pid
     assert again.port == info.port
     assert "found dead" in again.note
-    assert ask(again.port, "GET", f"/api/flows/{flow['id']}")["name"] == "kept"
-    ask(again.port, "POST", f"/api/v2/concurrency_limits/leases/{lease}/renew", {"lease_duration": 60})
-    ask(again.port, "POST", "/api/v2/concurrency_limits/decrement-with-lease", {"lease_id": lease})
-    assert ask(again.port, "GET", f"/api/v2/concurrency_limits/{limit['id']}")["active_slots"] == 0
+    assert ask(again, "GET", f"/api/flows/{flow['id']}")["name"] == "kept"
+    ask(again, "POST", f"/api/v2/concurrency_limits/leases/{lease}/renew", {"lease_duration": 60})
+    ask(again, "POST", "/api/v2/concurrency_limits/decrement-with-lease", {"lease_id": lease})
+    assert ask(again, "GET", f"/api/v2/concurrency_limits/{limit['id']}")["active_slots"] == 0
 
 
 def test_server_of_another_version_is_kept_while_at_work_and_replaced_when_idle(settings):
     info = up(settings)
     files = ServerFiles(settings.home)
-    flow = ask(info.port, "POST", "/api/flows/", {"name": "busy"})
+    flow = ask(info, "POST", "/api/flows/", {"name": "busy"})
     state = {"type": "RUNNING", "name": "Running"}
-    run = ask(info.port, "POST", "/api/flow_runs/", {"flow_id": flow["id"], "state": state})
+    run = ask(info, "POST", "/api/flow_runs/", {"flow_id": flow["id"], "state": state})
     pretend_version(files, "3.8.0")
     kept = up(settings)
     assert kept.pid == info.pid
     assert "kept because flow runs are active" in kept.note
-    ask(info.port, "POST", f"/api/flow_runs/{run['id']}/set_state", {"state": {"type": "COMPLETED"}, "force": True})
+    ask(info, "POST", f"/api/flow_runs/{run['id']}/set_state", {"state": {"type": "COMPLETED"}, "force": True})
     replaced = up(settings)
     assert replaced.pid != info.pid
     assert "restarted because it ran Prefect 3.8.0" in replaced.note
     assert not is_running(info.pid)
+
+
+def test_a_server_without_a_password_is_kept_while_at_work_and_replaced_when_idle(settings, monkeypatch):
+    info = up(settings)
+    files = ServerFiles(settings.home)
+    files.write(files.read().model_copy(update={"asks_password": False}))
+    monkeypatch.setattr("genesis.server.lifecycle.active_flow_runs", lambda *_: 1)
+    kept = up(settings)
+    assert (kept.pid, kept.password_file) == (info.pid, None)
+    assert "asks for no password, and is kept" in kept.note
+    assert ensure_api(settings).password is None
+    assert [found.detail for found in diagnose(settings) if "warning" in found.detail] == [
+        "warning: the embedded server asks for no password: whoever reaches it can start, change and delete runs"
+    ]
+    monkeypatch.setattr("genesis.server.lifecycle.active_flow_runs", lambda *_: 0)
+    replaced = up(settings)
+    assert replaced.pid != info.pid
+    assert "restarted because it asked for no password" in replaced.note
+    assert replaced.password_file.read_text() == ensure_api(settings).password
 
 
 def test_down_ends_the_server_and_a_second_down_changes_nothing(settings):

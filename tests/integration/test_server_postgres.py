@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from genesis.errors import ServiceError, UsageError
+from genesis.prefect_api.configured import basic_authentication
 from genesis.server import Backends, down, status, up
 from genesis.server.doctor import diagnose
 from genesis.server.files import ServerFiles
@@ -23,13 +24,20 @@ from genesis.testing.services import prefect_on
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
 
-def ask(port, method, path, body=None):
+def reach(info):
+    """Return the port of a server, and its password."""
+    return info.port, info.password_file.read_text()
+
+
+def ask(reached, method, path, body=None):
     """Ask the server, again while it says that it is unavailable, as Prefect's client does."""
+    port, password = reached
+    headers = {"content-type": "application/json", "authorization": basic_authentication(password)}
     for _ in range(100):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         try:
             content = None if body is None else json.dumps(body)
-            connection.request(method, path, content, {"content-type": "application/json"})
+            connection.request(method, path, content, headers)
             response = connection.getresponse()
             answer = json.loads(response.read())
         finally:
@@ -96,7 +104,7 @@ def test_server_says_what_it_stands_on_and_never_a_password(home, settings, call
     assert {"database", "redis"} <= set(looked)
     said = call(home[0], "server", "status").stdout + call(home[0], "doctor").stdout + str(printed)
     listed = subprocess.run(["ps", "eww", "-A"], capture_output=True, text=True, check=True).stdout
-    seen = json.dumps(ask(info.port, "GET", "/api/admin/settings"))
+    seen = json.dumps(ask(reach(info), "GET", "/api/admin/settings"))
     files = ServerFiles(settings.home)
     written = "".join(path.read_text() for path in (files.state, files.owner, files.log))
     for secret in (postgres.password, redis.password):
@@ -106,9 +114,9 @@ def test_server_says_what_it_stands_on_and_never_a_password(home, settings, call
 
 def test_events_leases_and_clean_ups_go_through_redis(home, settings):
     *_, redis = home
-    port = status(settings).port
-    flow = ask(port, "POST", "/api/flows/", {"name": "watched"})
-    ask(port, "POST", "/api/flow_runs/", {"flow_id": flow["id"], "state": {"type": "RUNNING"}})
+    reached = reach(status(settings))
+    flow = ask(reached, "POST", "/api/flows/", {"name": "watched"})
+    ask(reached, "POST", "/api/flow_runs/", {"flow_id": flow["id"], "state": {"type": "RUNNING"}})
     eventually(lambda: "prefect.flow-run.Running" in redis.ask("XRANGE", "events", "-", "+"))
     consumers = redis.ask("XINFO", "GROUPS", "events")
     assert {name for name in ("event-persister", "task-run-recorder", "reactive-triggers") if name in consumers} == {
@@ -117,11 +125,11 @@ def test_events_leases_and_clean_ups_go_through_redis(home, settings):
         "reactive-triggers",
     }
     limit = {"name": "quota", "limit": 2, "active": True}
-    ask(port, "POST", "/api/v2/concurrency_limits/", limit)
+    ask(reached, "POST", "/api/v2/concurrency_limits/", limit)
     taken = {"names": ["quota"], "slots": 1, "lease_duration": 60}
-    ask(port, "POST", "/api/v2/concurrency_limits/increment-with-lease", taken)
+    ask(reached, "POST", "/api/v2/concurrency_limits/increment-with-lease", taken)
     assert "lease" in redis.ask("KEYS", "*")
-    seen = ask(port, "GET", "/api/admin/settings")["server"]
+    seen = ask(reached, "GET", "/api/admin/settings")["server"]
     assert seen["concurrency"]["lease_storage"] == "prefect_redis.lease_storage"
     assert seen["worker_channel"]["cleanup_queue_storage"] == "prefect_redis.cleanup_queue"
     assert "6379" not in ServerFiles(settings.home).log.read_text()
@@ -129,13 +137,13 @@ def test_events_leases_and_clean_ups_go_through_redis(home, settings):
 
 def test_killed_server_comes_back_on_the_same_database(home, settings):
     info = status(settings)
-    flow = ask(info.port, "POST", "/api/flows/", {"name": "kept"})
+    flow = ask(reach(info), "POST", "/api/flows/", {"name": "kept"})
     os.kill(info.pid, signal.SIGKILL)
     eventually(lambda: status(settings).state == "stopped")
     again = up(settings)
     assert (again.database, again.redis) == (info.database, info.redis)
     assert "it keeps postgresql://genesis:***@" in again.note
-    assert ask(again.port, "GET", f"/api/flows/{flow['id']}")["name"] == "kept"
+    assert ask(reach(again), "GET", f"/api/flows/{flow['id']}")["name"] == "kept"
     assert not ServerFiles(settings.home).database.exists()
 
 
@@ -227,10 +235,10 @@ def test_run_completes_although_what_is_behind_the_server_is_killed(
         from genesis.prefect_api.drain import drain
 
         assert drain(api.api_url, print)
-        port = int(api.api_url.split(":")[-1].split("/")[0])
+        reached = int(api.api_url.split(":")[-1].split("/")[0]), api.password
 
         def states(kind):
-            return {found["name"]: found["state_type"] for found in ask(port, "POST", f"/api/{kind}/filter", {})}
+            return {found["name"]: found["state_type"] for found in ask(reached, "POST", f"/api/{kind}/filter", {})}
 
         assert set(states("flow_runs").values()) == {"COMPLETED"}
         # States of task runs are events: Redis loses those that it held, and Prefect drops those that PostgreSQL did

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -21,10 +22,12 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.settings import get_current_settings
 
 from genesis import workers
-from genesis.settings import PoolSettings
+from genesis.settings import PoolSettings, WorkerSettings
 
 FOLDER = Path(__file__).parent
 _WORKER = (sys.executable, "-m", "genesis.cli", "worker")
+ACCEPTS = {"entrypoints": ["worker_flows.*", "no_such_package.flow"], "env": ["COLOUR"]}
+"""What the workers of these tests run beyond the flows of Genesis."""
 QUICK = PoolSettings(heartbeat_s=1, idle_poll_s=2)
 
 
@@ -93,7 +96,8 @@ class Fleet:
 
     async def serve(self, *pools: str, **options: Any) -> workers.Service:
         """Start a worker in this process."""
-        options = {"settings": QUICK, "grace_s": 20.0} | options
+        accepts = WorkerSettings(**ACCEPTS, working_dirs=(self.folder,))
+        options = {"settings": QUICK, "grace_s": 20.0, "accepts": accepts} | options
         service = workers.Service(workers.ServiceOptions(pools=pools, **options), notify=self.said.append)
         task = asyncio.create_task(service.run())
         self._services.append((service, task))
@@ -111,6 +115,7 @@ class Fleet:
             program: What to start from nothing instead.
         """
         env = dict(os.environ) | get_current_settings().to_environment_variables(exclude_unset=True)
+        env |= {f"GENESIS_WORKER__{name.upper()}": json.dumps(value) for name, value in ACCEPTS.items()}
         path = self.folder / "output"
         process: Any
         if program or self._forking is None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from genesis.text import cells, fit_line, one_line, size_text, visible
+from genesis.text import cells, escape_terminal, fit_line, one_line, size_text
 
 
 def test_lines_and_tabs_become_single_spaces():
@@ -14,7 +14,7 @@ def test_lines_and_tabs_become_single_spaces():
 )
 def test_what_cannot_be_seen_is_taken_out(char):
     assert one_line(f"a{char}b") == "ab"
-    assert visible(f"a{char}b\n\tc") == "ab\n\tc"
+    assert escape_terminal(f"a{char}b\n\tc") == "ab\n\tc"
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_what_cannot_be_seen_is_taken_out(char):
 )
 def test_whole_escape_sequences_are_taken_out(text):
     assert one_line(text) == "ab"
-    assert visible(text) == "ab"
+    assert escape_terminal(text) == "ab"
 
 
 def test_letters_of_any_script_stay():
@@ -40,7 +40,7 @@ def test_a_long_text_of_spaces_does_not_hide_what_was_left_out():
 
 
 def test_all_line_ends_of_a_text_become_one_kind():
-    assert visible("a\r\nb\rc\nd") == "a\nb\nc\nd"
+    assert escape_terminal("a\r\nb\rc\nd") == "a\nb\nc\nd"
 
 
 def test_wide_characters_take_two_cells():

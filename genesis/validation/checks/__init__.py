@@ -31,6 +31,8 @@ __all__ = ["CHECKS"]
 CHECKS: tuple[Check, ...] = (
     structure.empty_plan,
     structure.duplicate_id,
+    structure.mixed_scripts,
+    structure.confusable_ids,
     structure.dangling_dependency,
     structure.unread_plan,
     structure.within_itself,
@@ -50,6 +52,7 @@ CHECKS: tuple[Check, ...] = (
     executors.executor_unusable,
     executors.sandbox_missing,
     executors.input_refused,
+    executors.input_untrusted,
     executors.secret_missing,
     executors.secret_undeclared,
     for_each.list_missing,

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from genesis.model import HttpSpec, PythonSpec
 from genesis.structure import Node, fill, references
+from genesis.structure.provenance import find_sources
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
 
@@ -18,6 +19,7 @@ __all__ = [
     "executor_unavailable",
     "executor_unusable",
     "input_refused",
+    "input_untrusted",
     "sandbox_missing",
     "secret_missing",
     "secret_undeclared",
@@ -139,6 +141,27 @@ def input_refused(facts: PlanFacts) -> Iterator[CheckFinding]:
         more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
         tasks = [node.path for node in nodes[:50]]
         yield CheckFinding(nodes[0].index, f"task {nodes[0].path!r}{more}: {problem}", evidence={"tasks": [*tasks]})
+
+
+@check(
+    "GEN-INPUT-UNTRUSTED",
+    "error",
+    finds="an input that executes, writes or reads something, and comes from a model, the request's words or a service",
+    remedy="set it yourself, with --var or in a plan file, or name a folder within the current one",
+)
+def input_untrusted(facts: PlanFacts) -> Iterator[CheckFinding]:
+    """Find labelled inputs of other sources than a person; those that wait for a result are checked at run time."""
+    if facts.probe is None or (facts.plan.planner == "file" and not facts.routed.added):
+        return
+    for node, agent in facts.assigned:
+        task = node.task
+        produced = facts.flow.sources.get(node.index, {})
+        sources = find_sources(facts.routed, node.path, task.inputs, task.literal_inputs, produced)
+        if not sources:
+            continue
+        spec, values = facts.spec(node, agent), _fill_variables(facts, node)
+        if problem := facts.probe.untrusted_problem(spec, facts.routed, values, sources):
+            yield CheckFinding(node.index, f"task {node.path!r}: {problem}", evidence={"agent": agent.name})
 
 
 def _fill_variables(facts: PlanFacts, node: Node) -> dict[str, JsonValue]:

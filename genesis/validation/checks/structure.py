@@ -9,17 +9,20 @@ from pydantic import JsonValue
 
 from genesis.graph import find_cycles
 from genesis.structure import Node, is_unread
+from genesis.text.scripts import find_script_fault, skeleton
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
 from genesis.validation.limits import GUESSES
 from genesis.validation.reachability import ancestor_bits
 
 __all__ = [
+    "confusable_ids",
     "cycle",
     "dangling_dependency",
     "dependency_repeated",
     "duplicate_id",
     "empty_plan",
+    "mixed_scripts",
     "redundant_dependencies",
     "single_subtask",
     "unconnected_leaf",
@@ -69,6 +72,37 @@ def duplicate_id(facts: PlanFacts) -> Iterator[CheckFinding]:
         yield CheckFinding(
             index, f"two sibling tasks have the id {node.task.id!r} (path {node.path!r})", evidence=evidence
         )
+
+
+@check(
+    "GEN-ID-SCRIPT",
+    "error",
+    finds="a task's id with letters of several scripts or in full width, which can pass for another id",
+    remedy="write the id in one script",
+)
+def mixed_scripts(facts: PlanFacts) -> Iterator[CheckFinding]:
+    """Find ids that are not of one script."""
+    for node in facts.outline.nodes:
+        if not node.task.id.isascii() and (fault := find_script_fault(node.task.id)) is not None:
+            yield CheckFinding(node.index, f"the id of task {node.path!r} can pass for another: {fault}")
+
+
+@check(
+    "GEN-ID-CONFUSABLE",
+    "error",
+    finds="two siblings whose ids look alike, such as one in Latin and one in Cyrillic letters",
+    remedy="give one of them another id, and correct the tasks that depend on it",
+)
+def confusable_ids(facts: PlanFacts) -> Iterator[CheckFinding]:
+    """Find siblings whose ids differ and look the same."""
+    groups: dict[tuple[int, str], Node] = {}
+    if all(node.task.id.isascii() for node in facts.outline.nodes):
+        return
+    for node in facts.outline.nodes:
+        first = groups.setdefault((node.parent, skeleton(node.task.id)), node)
+        if first.task.id != node.task.id and not (first.task.id.isascii() and node.task.id.isascii()):
+            ids = f"{first.task.id!a} and {node.task.id!a}"
+            yield CheckFinding(node.index, f"two sibling tasks have ids that look alike: {ids} (path {node.path!r})")
 
 
 @check(

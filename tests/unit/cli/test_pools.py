@@ -9,7 +9,9 @@ from genesis.cli.app import main
 from genesis.errors import ServiceError
 from genesis.fleet import server
 from genesis.fleet.diff import SeenAutomation, SeenPool, SeenServer
+from genesis.fleet.trusted import mark_trusted
 from genesis.server import ApiEndpoint
+from genesis.settings import Settings
 
 AGENTS = "agents:\n  - {name: qa_agent, task_types: [test], max_concurrency: 3}\n"
 
@@ -114,11 +116,27 @@ def test_changed_value_is_shown_with_what_it_was(call, listed):
     assert "~ pool agent-qa  concurrency_limit: none → 3" in call("--agents", "mine.yaml")[1]
 
 
-def test_agents_of_the_current_folder_are_used_then_the_packaged_ones(call, tmp_path):
+def test_agents_of_the_current_folder_are_used_once_it_is_trusted(call, tmp_path):
     assert "16 pools for the agents of the installed fleets" in call("--check")[1]
     (tmp_path / "deployments").mkdir()
     (tmp_path / "deployments/agents.yaml").write_text(AGENTS)
-    assert "2 pools for deployments/agents.yaml" in call("--check")[1]
+    _, out, err = call("--check")
+    assert "16 pools for the agents of the installed fleets" in out
+    assert "deployments/agents.yaml of this folder are ignored" in err
+    mark_trusted(tmp_path, Settings().home)
+    _, out, err = call("--check")
+    assert "2 pools for deployments/agents.yaml" in out
+    assert "First use of the project" in err
+    assert "First use" not in call("--check")[2]
+
+
+def test_a_project_is_named(call, tmp_path):
+    (tmp_path / "own/deployments").mkdir(parents=True)
+    (tmp_path / "own/deployments/agents.yaml").write_text(AGENTS)
+    _, out, err = call("--check", "--project", "own")
+    assert "2 pools for own/deployments/agents.yaml" in out
+    assert "First use of the project" in err
+    assert "is not a folder" in call("--check", "--project", "nowhere")[2]
 
 
 @pytest.mark.parametrize("answer", [False, True])

@@ -40,7 +40,7 @@ def execute(line, flow_run, monkeypatch):
     monkeypatch.setattr(deployment, "FLOW_RUN_FIRST_POLL_S", 0.0)
     monkeypatch.setattr(deployment, "connect", connect)
     monkeypatch.setattr(deployment, "arun_deployment", run_deployment)
-    work = SimpleNamespace(inputs={}, correlation_id="c", agent=SimpleNamespace(name="a"), path="p")
+    work = SimpleNamespace(inputs={}, correlation_id="c", agent=SimpleNamespace(name="a"), path="p", sources={})
     return lambda: DeploymentRunner(DeploymentSpec(kind="deployment", name="flow/theirs")).execute(work)
 
 

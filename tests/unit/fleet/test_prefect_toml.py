@@ -1,3 +1,4 @@
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,18 @@ def test_prefects_settings_find_the_server(project):
     code = "from prefect.settings import Settings; print(Settings().api.url)"
     asked = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True)
     assert asked.stdout.strip() == URL
+
+
+def test_the_password_is_for_its_user_alone(project, monkeypatch):
+    monkeypatch.delenv("PREFECT_API_AUTH_STRING")
+    (project / PREFECT_FILE).symlink_to(project / "elsewhere")
+    assert point_prefect_here(URL, project, "genesis:word")
+    file = project / PREFECT_FILE
+    assert stat.S_IMODE(file.lstat().st_mode) == 0o600
+    assert not (project / "elsewhere").exists()
+    code = "from prefect.settings import Settings; print(Settings().api.auth_string.get_secret_value())"
+    asked = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True)
+    assert asked.stdout.strip() == "genesis:word"
 
 
 def test_it_is_written_again_when_the_address_changes(project):

@@ -1,6 +1,7 @@
 import pytest
 
 from genesis.errors import DocumentError, UsageError
+from genesis.fleet.trusted import mark_trusted
 from genesis.flows.run_request import RunRequest
 from genesis.settings import Settings
 
@@ -33,18 +34,18 @@ def test_a_plan_is_taken_as_a_mapping_and_as_text(settings, plan):
     assert prepared.routed.plan.vars == {"path": "here"}
 
 
-def test_a_file_can_use_another_and_a_document_cannot(settings, tmp_path):
+def test_a_document_cannot_use_a_file(settings, tmp_path):
     (tmp_path / "leaf.yaml").write_text(TEXT)
     outer = "request: r\ntasks: [{id: t, description: Use it, use: leaf.yaml}]\n"
-    (tmp_path / "outer.yaml").write_text(outer)
-    assert [*make_request(plan="outer.yaml").prepare_plan(settings).routed.routes] == ["t/a"]
     report = make_request(plan=outer).prepare_plan(settings).report
     assert "GEN-USE-UNREAD" in [found.code for found in report.errors]
 
 
-def test_a_plan_is_taken_as_a_file(settings, tmp_path):
+def test_a_plan_is_never_taken_from_a_file(settings, tmp_path):
     (tmp_path / "plan.yaml").write_text(TEXT)
-    assert make_request(plan="plan.yaml").prepare_plan(settings).routed.plan.request == "do it"
+    with pytest.raises(DocumentError, match="reads no files") as caught:
+        make_request(plan="plan.yaml").prepare_plan(settings)
+    assert caught.value.code == "GEN-PLAN-PATH"
 
 
 @pytest.mark.parametrize("given", [{}, {"request": "do it", "plan": PLAN}])
@@ -87,6 +88,9 @@ def test_slots_out_of_range_are_refused(settings, slots):
 def test_a_projects_own_agents_and_playbooks_are_found(settings, tmp_path):
     (tmp_path / "deployments" / "playbooks").mkdir(parents=True)
     (tmp_path / "deployments" / "agents.yaml").write_text(AGENTS)
+    ignored = make_request(plan=PLAN).settings(settings)
+    assert (ignored.agents, ignored.playbooks) == (None, None)
+    mark_trusted(tmp_path, settings.home)
     found = make_request(plan=PLAN).settings(settings)
     assert found.agents is not None
     assert found.playbooks is not None

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from genesis.ledger.deliverables import Deliverable, deliverables, harmless, short_text, work_orders
+from genesis.ledger.deliverables import Deliverable, deliverables, short_text, work_orders
 from genesis.model import Outcome, Run
 from genesis.testing import a_program, a_task
+from genesis.text.markdown import escape_document
 
 
 def _run(program, results, states=None, began=None) -> Run:
@@ -167,7 +168,7 @@ def test_many_and_long_work_orders_are_counted(files, tmp_path):
     ],
 )
 def test_nothing_in_an_agents_text_is_fetched_or_run(text, shown):
-    assert harmless(text) == shown
+    assert escape_document(text) == shown
 
 
 def test_run_that_was_refused_before_it_began_left_nothing(files):

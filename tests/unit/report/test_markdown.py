@@ -15,8 +15,8 @@ from genesis.report.markdown import (
     run_markdown,
 )
 from genesis.report.picture import Picture
-from genesis.report.rendering import escape_markdown
 from genesis.testing import a_plan, a_program, a_task, an_agent, route_to
+from genesis.text.markdown import escape_markdown
 
 HOSTILE = (
     "**b** | `c` <img src=x onerror=alert(1)> [l](javascript:alert(2)) ![i](http://h/p.png)\n"

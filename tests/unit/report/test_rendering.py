@@ -10,7 +10,8 @@ from jinja2 import DictLoader, UndefinedError
 from markupsafe import Markup
 
 from genesis.report import rendering
-from genesis.report.rendering import SizeBudget, escape_markdown, render
+from genesis.report.rendering import SizeBudget, render
+from genesis.text.markdown import escape_markdown
 
 ROOT = Path(__file__).parents[3]
 LIGHT_COMMANDS = (["--help"], ["plan", "write a report", "--json"])

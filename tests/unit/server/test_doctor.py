@@ -77,12 +77,34 @@ def test_configured_api_that_does_not_answer_is_named(settings, monkeypatch):
 @pytest.mark.parametrize(("answer", "ok"), [("3.8.8", True), ("3.8.1", True), ("2.20.1", False), (None, True)])
 def test_version_of_a_configured_api_is_compared(settings, monkeypatch, answer, ok):
     monkeypatch.setenv("PREFECT_API_URL", "http://somewhere/api")
-    monkeypatch.setattr(doctor, "server_answer", lambda api, path: answer)
+    monkeypatch.setattr(doctor, "server_answer", lambda api, path, **_: answer)
     monkeypatch.setattr(doctor, "get_prefect_version", lambda: "3.8.8")
     found = findings(settings)
     assert found["api"].ok
     assert found["versions"].ok is ok
     assert bool(found["versions"].mend) is (answer not in {"3.8.8", None})
+
+
+def test_a_configured_api_without_authentication_is_warned_of(settings, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://somewhere/api")
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:secret")
+    asked = []
+
+    def answer(api, path, *, password=None):
+        asked.append(password)
+        return "3.8.8" if password == "admin:secret" or open_to_all else None
+
+    monkeypatch.setattr(doctor, "server_answer", answer)
+    open_to_all = False
+    found = findings(settings)
+    assert "password" not in found
+    assert "server 3.8.8" in found["versions"].detail
+    assert asked == [None, "admin:secret"]
+    open_to_all = True
+    found = findings(settings)
+    assert found["password"].detail.startswith("warning: http://somewhere/api asks for no password")
+    assert "PREFECT_SERVER_API_AUTH_STRING" in found["password"].mend
+    assert asked[2:] == [None]
 
 
 def test_broken_profiles_are_named(settings, tmp_path):
@@ -121,7 +143,7 @@ def test_hanging_server_is_named(settings, monkeypatch):
 def test_running_servers_version_is_compared(settings, monkeypatch):
     info = ServerInfo(state="running", url="http://127.0.0.1:1", pid=1, port=1, database="d", log_path=Path("l"))
     monkeypatch.setattr(doctor, "status", lambda *_, **__: info)
-    monkeypatch.setattr(doctor, "server_version", lambda host, port: "3.1.0")
+    monkeypatch.setattr(doctor, "server_version", lambda host, port, password: "3.1.0")
     found = findings(settings)
     assert not found["versions"].ok
     assert "genesis server down" in found["versions"].mend

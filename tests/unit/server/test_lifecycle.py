@@ -447,13 +447,13 @@ def test_port_that_serves_something_else_tells_neither_health_nor_runs(monkeypat
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         assert not health.is_healthy("127.0.0.1", port, timeout_s=0.05)
-        assert health.server_version("127.0.0.1", port, timeout_s=0.05) is None
-        assert health.active_flow_runs("127.0.0.1", port, timeout_s=0.05) is None
+        assert health.server_version("127.0.0.1", port, None, timeout_s=0.05) is None
+        assert health.active_flow_runs("127.0.0.1", port, None, timeout_s=0.05) is None
 
 
 def test_version_of_a_server_is_asked(settings):
     info = up(settings)
-    assert health.server_version("127.0.0.1", info.port) == "3.8.8"
+    assert health.server_version("127.0.0.1", info.port, None) == "3.8.8"
 
 
 def test_a_schema_is_checked_once_and_a_broken_one_each_time(monkeypatch):

@@ -247,7 +247,7 @@ def test_status_and_doctor_say_what_is_wrong_behind_the_server(settings, monkeyp
 def test_server_that_is_kept_for_its_work_is_not_moved_either(settings, monkeypatch):
     up(settings, POSTGRES)
     monkeypatch.setattr(lifecycle, "get_prefect_version", lambda: "9.9.9")
-    monkeypatch.setattr(lifecycle, "active_flow_runs", lambda host, port: 1)
+    monkeypatch.setattr(lifecycle, "active_flow_runs", lambda host, port, password: 1)
     with pytest.raises(UsageError, match="the Prefect server runs on"):
         up(settings, OTHER)
 

@@ -12,8 +12,12 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Pending, Running, Scheduled
 
 from genesis.prefect_api.client import PrefectApi
+from genesis.settings import WorkerSettings
 from genesis.workers.claims import Claims, FlowRunJob
+from genesis.workers.code_policy import CodePolicy
 from genesis.workers.configuration import GenesisJobConfiguration
+
+ACCEPTS = WorkerSettings(entrypoints=("a.b",), env=("A", "B"), pull_steps=({"x": {}},))
 
 
 class Client:
@@ -51,13 +55,13 @@ class Client:
 def made():
     client = Client()
     run = FlowRun(id=uuid4(), flow_id=uuid4(), name="x", deployment_id=uuid4(), state=Scheduled())
-    claims = Claims(PrefectApi(client, lambda _: None), "w1")
+    claims = Claims(PrefectApi(client, lambda _: None), "w1", CodePolicy(ACCEPTS))
     return SimpleNamespace(client=client, claims=claims, run=run, pool=WorkPool(id=uuid4(), name="a", type="genesis"))
 
 
 def deployment(**more):
     values = {"name": "d", "entrypoint": "a.b", "pull_steps": None, "job_variables": {}}
-    values |= {"work_queue_id": None, "work_queue_name": None} | more
+    values |= {"work_queue_id": None, "work_queue_name": None, "storage_document_id": None} | more
     return SimpleNamespace(**values)
 
 
@@ -104,7 +108,7 @@ async def test_a_deployment_is_read_once_for_many_runs(made):
     job = await made.claims.job(made.run, made.pool)
     assert job == await made.claims.job(made.run, made.pool)
     assert made.client.reads == 1
-    assert (job.entrypoint, job.pulls, job.configuration.isolation) == ("a.b", False, "thread")
+    assert (job.entrypoint, job.pulls, job.configuration.isolation) == ("a.b", [], "thread")
 
 
 async def test_a_runs_own_variables_win_over_its_deployments(made):
@@ -112,7 +116,7 @@ async def test_a_runs_own_variables_win_over_its_deployments(made):
     made.client.deployments[made.run.deployment_id] = deployment(job_variables=values, pull_steps=[{"x": {}}])
     made.run.job_variables = {"recycle_after": 5, "env": {"B": "2"}}
     job = await made.claims.job(made.run, made.pool)
-    assert job.pulls
+    assert job.pulls == [{"x": {}}]
     assert job.configuration.recycle_after == 5
     assert job.configuration.variables == {"A": "1", "B": "2"}
     assert values["env"] == {"A": "1", "B": "1"}
@@ -134,7 +138,7 @@ async def test_what_cannot_be_run_says_why(made):
     [("genesis.flows.deployed.orchestrate", True), ("flows/orchestrate.py:orchestrate", True), ("a.agent_task", False)],
 )
 def test_a_run_that_goes_on_from_a_ledger_is_known_by_its_flow(entrypoint, orchestrates):
-    job = FlowRunJob("x", None, entrypoint, pulls=False, configuration=GenesisJobConfiguration())
+    job = FlowRunJob("x", None, entrypoint, pulls=(), configuration=GenesisJobConfiguration())
     assert job.orchestrates is orchestrates
 
 

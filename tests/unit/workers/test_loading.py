@@ -2,17 +2,20 @@
 
 import sys
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from prefect.client.schemas.objects import FlowRun
 
 from genesis.workers.loading import Flows, back_home, is_module
 
 
 @pytest.mark.parametrize(
     ("entrypoint", "pulls", "module"),
-    [("a.b", False, True), ("a.b", True, False), ("genesis.flows.x", True, True), ("flows/x.py:f", False, False)],
+    [
+        ("a.b", [], True),
+        ("a.b", [{"x": {}}], False),
+        ("genesis.flows.x", [{"x": {}}], True),
+        ("flows/x.py:f", [], False),
+    ],
 )
 def test_modules_are_told_from_files(entrypoint, pulls, module):
     assert is_module(entrypoint, pulls=pulls) is module
@@ -34,10 +37,9 @@ async def test_a_module_is_imported_once(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     flows = Flows()
     monkeypatch.setattr(flows, "_default_storage", _nothing)
-    run = FlowRun(id=uuid4(), flow_id=uuid4(), name="x")
-    first = await flows.find(run, "once_only.f", pulls=False)
+    first = await flows.find("once_only.f", pulls=[])
     (tmp_path / "once_only.py").write_text("raise SystemExit")
-    assert await flows.find(run, "once_only.f", pulls=False) is first
+    assert await flows.find("once_only.f", pulls=[]) is first
 
 
 async def _nothing():

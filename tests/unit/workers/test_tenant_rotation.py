@@ -10,6 +10,8 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 
 from genesis.prefect_api.client import PrefectApi
+from genesis.settings import WorkerSettings
+from genesis.workers.code_policy import CodePolicy
 from genesis.workers.pools import ServedPool
 from genesis.workers.runs import Runs
 from genesis.workers.slots import SlotPool
@@ -92,7 +94,14 @@ def made():
     def make(waiting, *, limit=None, slots=4):
         client = Client(waiting)
         child_pool = SimpleNamespace()
-        runs = Runs(PrefectApi(client, print), child_pool, "w", notify=print, freed=lambda _: None)
+        runs = Runs(
+            PrefectApi(client, print),
+            child_pool,
+            "w",
+            policy=CodePolicy(WorkerSettings()),
+            notify=print,
+            freed=lambda _: None,
+        )
         pool = ServedPool("a", SlotPool(slots), record=SimpleNamespace(concurrency_limit=limit), problem=None)
         return SimpleNamespace(client=client, runs=runs, pool=pool)
 
