@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import stat
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -35,7 +36,18 @@ def basic(text):
 
 
 def send(port, headers, *, method="POST", path="/api/flows/", body=MADE):
-    """Send exactly these headers; `None` leaves one out that http.client would add."""
+    """Send exactly these headers, until an answer arrives.
+
+    A server that refuses a request by its headers closes the connection, and the body that is still on its way then
+    resets it, at times before the answer is read.
+    """
+    for _ in range(10):
+        with suppress(ConnectionResetError, BrokenPipeError):
+            return _send(port, headers, method=method, path=path, body=body)
+    raise AssertionError("no answer")
+
+
+def _send(port, headers, *, method, path, body):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
