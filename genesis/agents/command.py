@@ -125,7 +125,9 @@ class CommandExecutor:
         spec, work_folder = self._spec, cwd.absolute()
         program = _find_program(argv[0], work_folder, environment.get("PATH"))
         work.folder.mkdir(parents=True, exist_ok=True)
-        texts = [*spec.argv[1:], *(environment.get(name, "") for name in variables_named(spec.argv))]
+        persons = {name: str(value) for name, value in work.inputs.items() if name not in work.sources}
+        texts = [*spec.argv[1:], *(environment.get(name, "") for name in variables_named(spec.argv)), *persons.values()]
+        writes = [text for name, text in persons.items() if spec.parameters.get(name) == "write_path"]
         return sandbox_argv(
             [program, *argv[1:]],
             work.agent.sandbox,
@@ -133,6 +135,7 @@ class CommandExecutor:
             folders=Folders(work_folder, work.folder.absolute(), self._hidden),
             environment=environment,
             named=[text for text in texts if text.startswith("/")],
+            written=[text for text in writes if text.startswith("/")],
         )
 
 

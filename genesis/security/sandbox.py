@@ -90,6 +90,7 @@ def sandbox_argv(
     folders: Folders,
     environment: Mapping[str, str],
     named: Iterable[str] = (),
+    written: Iterable[str] = (),
 ) -> list[str]:
     """Return the command that runs a program in a sandbox.
 
@@ -99,14 +100,15 @@ def sandbox_argv(
         tool: What the machine has.
         folders: Where it works.
         environment: Its variables: its `PATH` and `HOME` count.
-        named: Paths that the agents file names: they can be read.
+        named: Paths that a person has named, in the agents file, the plan or on the command line: they can be read.
+        written: Those of them that the program is to write.
     """
     limited = [*_limits(rules), *argv]
     if tool == "unshare":
         return [*_unshare(network=bool(rules.hosts)), "/bin/sh", "-c", _SUPERVISE, "sh", *limited]
     hidden = _hidden_places(folders, environment)
     writable = [path for path in (folders.work, folders.leaf) if not _holds_any(path, hidden)]
-    writable += [_expand(each, environment) for each in rules.write]
+    writable += [_expand(each, environment) for each in (*rules.write, *written)]
     programs = [_installation(folder, hidden) for folder in _program_folders(argv[0], environment)]
     readable = _shown((*programs, *_readable(rules, environment, named)), hidden)
     words = [word for place in hidden for word in ("--tmpfs", str(place))]

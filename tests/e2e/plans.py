@@ -20,15 +20,21 @@ def plan_of(*tasks: Mapping[str, Any]) -> dict[str, Any]:
     return {"version": 1, "request": "work", "tasks": list(tasks)}
 
 
-def agents(**executors: Mapping[str, Any]) -> str:
+def agents(sandbox: str = "preferred", **executors: Mapping[str, Any]) -> str:
     """Make an agents file with an agent for each executor, which takes the type of its own name."""
     made = [
-        {"name": f"{name}_agent", "description": f"Does {name}", "task_types": [name], "executor": executor}
+        {
+            "name": f"{name}_agent",
+            "description": f"Does {name}",
+            "task_types": [name],
+            "executor": executor,
+            "sandbox": sandbox,
+        }
         for name, executor in executors.items()
     ]
     return yaml.safe_dump({"agents": made})
 
 
-def commands(**argvs: Sequence[str]) -> str:
+def commands(sandbox: str = "preferred", **argvs: Sequence[str]) -> str:
     """Make an agents file as `agents` does, of commands."""
-    return agents(**{name: {"kind": "command", "argv": [*argv]} for name, argv in argvs.items()})
+    return agents(sandbox, **{name: {"kind": "command", "argv": [*argv]} for name, argv in argvs.items()})

@@ -33,6 +33,7 @@ def test_commands_that_hang_flood_or_fail_fail_alone(running, tmp_path):
     running.write(
         "agents.yaml",
         commands(
+            sandbox="off",  # its processes are looked for by their numbers
             hang=[sys.executable, "-c", STUBBORN, str(tmp_path / "pids")],
             flood=[sys.executable, "-c", FLOOD],
             three=["sh", "-c", "echo it is broken >&2; exit 3"],

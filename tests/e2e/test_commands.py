@@ -17,6 +17,7 @@ COMMANDS = (
     ("simulate",),
     ("run",),
     ("deploy",),
+    ("files",),
     ("resume",),
     ("deliver",),
     ("cancel",),

@@ -38,7 +38,7 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(place, code, *, env=None, timeout_s=20, spec=None, **rules):
+def run(place, code, *, env=None, timeout_s=20, spec=None, inputs=None, sources=None, **rules):
     """Run a Python program as the command of an agent with these rules, and return what it printed as JSON."""
     argv = [sys.executable, "-c", textwrap.dedent(code), *(spec or {}).pop("arguments", ())]
     made = CommandExecutor(
@@ -55,7 +55,8 @@ def run(place, code, *, env=None, timeout_s=20, spec=None, **rules):
         path="a/b",
         type="t",
         description="d",
-        inputs={},
+        inputs=inputs or {},
+        sources=sources or {},
         outputs=("got",),
         agent=AgentProfile(name="x", sandbox=rules or "preferred"),
         timeout_s=timeout_s,
@@ -251,6 +252,32 @@ def test_paths_that_the_agents_file_names_can_be_read(place):
     assert read(place, place / "project/notes.txt") == ["notes"]
     code = "import json, os; print(json.dumps(open(os.environ['NOTES']).read()))  # $NOTES"
     assert run(place, code, env={"NOTES": str(place / "project/notes.txt")}) == "notes"
+
+
+@pytest.mark.parametrize(("from_whom", "seen"), [("a person", True), ("a result", False)])
+def test_paths_in_inputs_can_be_read_if_a_person_has_named_them(place, from_whom, seen):
+    path = str(place / "project/notes.txt")
+    sources = {} if from_whom == "a person" else {"path": "result"}
+    code = """
+        import json, os, sys
+        path = json.load(sys.stdin)["path"]
+        try:
+            open(path, "a").close()
+        except OSError:
+            pass
+        else:
+            sys.exit("written")
+        print(json.dumps(os.path.exists(path)))
+    """
+    assert run(place, code, inputs={"path": path}, sources=sources) is seen
+
+
+def test_a_labelled_path_of_a_person_can_be_written(place):
+    path = str(place / "project/notes.txt")
+    code = "import json, sys; print(json.dumps(open(json.load(sys.stdin)['path'], 'w').write('changed')))"
+    spec = {"parameters": {"path": "write_path"}}
+    assert run(place, code, inputs={"path": path}, spec=spec) == 7
+    assert (place / "project/notes.txt").read_text() == "changed"
 
 
 def test_a_home_as_working_folder_is_not_opened(place, monkeypatch):
