@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -85,9 +86,11 @@ _STRIP = 30
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """A page that reaches this machine alone."""
+    """A page that reaches this machine alone, and that has given the server's password."""
     context = browser.new_context(viewport={"width": 1400, "height": 1100}, service_workers="block")
     context.set_default_timeout(1000 * _PATIENCE_S)
+    given = base64.b64encode(os.environ["PREFECT_API_AUTH_STRING"].encode()).decode()
+    context.add_init_script(f"localStorage.setItem('prefect-password', '{given}')")
     context.route("**/*", lambda route: route.continue_() if _is_here(route.request.url) else route.abort())
     yield context.new_page()
     context.close()

@@ -40,6 +40,7 @@ _VALUES = {
     "state": ("completed", "failed"),
     "to": ("heuristic",),
     "version": ("0.1.0",),
+    "what": ("env", "pull_steps"),
 }
 _WELL = {"genesis_worker_up": 1.0, "genesis_build_info": 1.0, "genesis_tasks_running": 3.0, "genesis_runs_active": 1.0}
 """What gauges show where all is well; the others show zero."""
