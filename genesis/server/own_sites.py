@@ -19,6 +19,8 @@ OWN_NAMES = "EMBEDDED_SERVER_NAMES"
 """Variable by which the server's process is given the address that it listens on and its names, as JSON."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _ANY = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # compared, not bound
+_IN_MEMORY = "prefect-in-memory"
+"""What Prefect's server calls itself where it calls its own API (`prefect.server.api.clients`)."""
 _SIMPLE = (b"text/plain", b"application/x-www-form-urlencoded", b"multipart/form-data")
 """Bodies that a page may send anywhere without asking; the API takes none of them."""
 
@@ -59,7 +61,8 @@ class OwnSites:
         self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
     ) -> None:
         """Answer 400, 403 or 415, or close the web socket, where a request is not of this server's own pages."""
-        refusal = self._refusal(scope) if scope["type"] in {"http", "websocket"} else None
+        asked = scope["type"] in {"http", "websocket"} and not _is_of_this_process(scope)
+        refusal = self._refusal(scope) if asked else None
         if refusal is None:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -96,6 +99,12 @@ class OwnSites:
         port = _port(authority)
         name = authority.removesuffix(f":{port}") if port else authority
         return name in self._names or (self._any_number and _is_number(name.strip("[]")))
+
+
+def _is_of_this_process(scope: Message) -> bool:
+    """Whether the server itself asks, as its automations do: without a socket, so that the name is no header's."""
+    server = scope.get("server")
+    return server is not None and tuple(server) == (_IN_MEMORY, None)
 
 
 def _port(authority: str) -> str:

@@ -301,6 +301,8 @@ def test_every_metric_is_scraped_and_every_query_of_a_dashboard_is_answered(
     told = {"id": "tell", "type": "tell", "description": "Tell"}
     deployed = json.dumps({"version": 1, "request": "Tell", "tasks": [told]})
     fleet.prefect("deployment", "run", "orchestrate/default", "-p", f"plan={deployed}", "--watch")
+    foreign = ("--job-variable", 'env={"GENESIS_HOME": "/tmp"}')
+    fleet.prefect("deployment", "run", "orchestrate/default", "-p", f"plan={deployed}", *foreign)  # is refused
     with suppress(AssertionError):
         until(lambda: list_exposed_names() <= prometheus.names(), "every metric is there")
     assert list_exposed_names() - prometheus.names() == set()

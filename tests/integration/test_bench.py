@@ -1,5 +1,7 @@
 """What the benches do with a Prefect server; a whole fleet of theirs is in `tests/chaos/test_chaos.py`."""
 
+import os
+
 import pytest
 
 from bench.noop import SIDES, run_side
@@ -13,7 +15,9 @@ pytestmark = pytest.mark.server
 @pytest.fixture
 def bench_server(prefect_api, tmp_path):
     """The shared server, for processes with homes of their own."""
-    environment = private_environment(tmp_path) | {"PREFECT_API_URL": prefect_api.api_url}
+    password = os.environ["PREFECT_API_AUTH_STRING"]
+    reach = {"PREFECT_API_URL": prefect_api.api_url, "PREFECT_API_AUTH_STRING": password}
+    environment = private_environment(tmp_path) | reach
     return Server(server_process(Settings()), environment)
 
 

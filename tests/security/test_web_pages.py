@@ -145,6 +145,7 @@ def test_a_preflight_of_a_foreign_page_is_refused(port):
         "evil.example:{port}",
         "127.0.0.1.nip.example:{port}",
         "localhost.evil.example",
+        "prefect-in-memory",
         "localhost@evil.example",
         "192.0.2.1:{port}",
         "0.0.0.0:{port}",
