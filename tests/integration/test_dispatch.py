@@ -834,7 +834,7 @@ async def test_an_execution_that_dies_leaves_a_further_leaf_to_the_next_which_re
 
 
 async def test_two_runs_share_a_place_although_one_could_keep_it(bench, tmp_path, monkeypatch):
-    monkeypatch.setattr("genesis.dispatch.lanes._TURN_S", 0.5)
+    monkeypatch.setattr("genesis.dispatch.lanes._TURN_S", 2.0)
     one = await bench(*in_turn(*["qa"] * 8), batch_leaves=1, lane_idle_s=10)
     other = Bench(one.client, one.program, tmp_path, batch_leaves=1, lane_idle_s=10)
     await other.orchestrate()
@@ -843,7 +843,7 @@ async def test_two_runs_share_a_place_although_one_could_keep_it(bench, tmp_path
     async def work(leaf, flow_run):
         begun.set()
         order.append(flow_run.parameters["run_id"])
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.9)  # long enough for the other run to arrive on a busy machine
         return make_outcome(leaf)
 
     async def driven(run):
