@@ -12,10 +12,10 @@ install:  ## Make .venv with Genesis and the test extra, at the pinned versions
 	$(BIN)/pip install -c constraints.txt -e '.[test]'
 
 test:  ## Run all tests
-	$(BIN)/python -m pytest -q -n 3 --dist worksteal
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 coverage:  ## Run all tests and measure coverage
-	$(BIN)/python -m pytest -q -n 3 --dist worksteal --cov
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov
 
 fast:  ## Run the tests that need no server, browser or model
 	$(BIN)/python -m pytest -q -n 2 -m 'not server and not browser and not model'

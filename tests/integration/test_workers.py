@@ -238,9 +238,9 @@ async def test_what_a_silent_worker_held_is_taken_by_another_or_ended(fleet):
 async def test_flow_runs_of_a_worker_that_is_alive_are_left_alone_by_others(fleet):
     pool = await fleet.pool()
     deployment = await fleet.deploy("agent_task", pool)
-    quick = PoolSettings(heartbeat_s=0.5, idle_poll_s=2, lost_after_s=2)
+    quick = PoolSettings(heartbeat_s=0.5, idle_poll_s=2, lost_after_s=6)
     await fleet.serve(pool, settings=quick)
-    run = await fleet.start(deployment, seconds=6)
+    run = await fleet.start(deployment, seconds=14)
     await fleet.noted()
     await fleet.serve(pool, settings=quick)
     done = await fleet.reach(run, "Completed", "Crashed")
