@@ -84,7 +84,7 @@ class ChaosCase:
     left_running: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    """How it ended otherwise than its rules say."""
+    """How its end differs from what its rules say."""
 
 
 def plan(name: str, database: str, rng: random.Random, leaves: int = 12) -> WantedRun:
@@ -344,7 +344,7 @@ class _Run:
         return state
 
     def find_wrong(self, state: str) -> list[str]:
-        """Say how it ended otherwise than it has to."""
+        """Say how its end differs from the expected one."""
         if state != self.wanted.state:
             return [f"the run is {state} and not {self.wanted.state}"]
         shown = self.command("runs", "show", self.run_id or "?")

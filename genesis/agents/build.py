@@ -79,7 +79,6 @@ def _processes(spec: ExecutorSpec, context: ExecutorContext) -> Executor | None:
                 output_bytes=context.settings.limits.output_bytes,
                 environment=context.environment,
                 secrets=context.secrets,
-                hidden=(context.settings.home,),
                 home=context.settings.home,
             )
         case _:

@@ -63,8 +63,8 @@ class CommandExecutor:
         output_bytes: How much of each stream is kept.
         environment: This process's variables; see `child_environment` for what the program gets of them.
         secrets: Where the agent's secrets are looked up.
-        hidden: Folders that programs in a sandbox may not read, such as the home of Genesis.
-        home: Genesis' home, where virtual environments are kept; without it, tasks with one fail.
+        home: The home of Genesis, which programs in a sandbox may not read, and where virtual environments are kept;
+            without it, tasks with one fail.
     """
 
     def __init__(
@@ -74,7 +74,6 @@ class CommandExecutor:
         output_bytes: int,
         environment: Mapping[str, str],
         secrets: SecretLookup,
-        hidden: Sequence[Path] = (),
         home: Path | None = None,
     ) -> None:
         self._home = home
@@ -82,7 +81,6 @@ class CommandExecutor:
         self._output_bytes = output_bytes
         self._environment = environment
         self._secrets = secrets
-        self._hidden = tuple(hidden)
 
     async def execute(self, work: Work) -> Result:
         """Run the program and parse its output."""
@@ -132,7 +130,7 @@ class CommandExecutor:
             [program, *argv[1:]],
             work.agent.sandbox,
             tool,
-            folders=Folders(work_folder, work.folder.absolute(), self._hidden),
+            folders=Folders(work_folder, work.folder.absolute(), () if self._home is None else (self._home,)),
             environment=environment,
             named=[text for text in texts if text.startswith("/")],
             written=[text for text in writes if text.startswith("/")],

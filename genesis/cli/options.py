@@ -59,30 +59,25 @@ project_option = click.option(
 )
 
 
-def agents_option(command: _F) -> _F:
-    """Add the options that choose the agents."""
+def _choose_agents(default: str) -> Callable[[_F], _F]:
+    """Return the options that choose the agents.
+
+    Args:
+        default: Whose agents are used without them, for the help.
+    """
     option = click.option(
         "--agents",
         type=click.Path(path_type=Path),
         default=None,
         metavar="FILE",
-        help="Agents file (default: that of the project, or the agents of the installed fleets).",
+        help=f"Agents file (default: {default}).",
     )
-    return project_option(option(command))
+    return lambda command: project_option(option(command))
 
 
-def project_agents_option(command: _F) -> _F:
-    """Add the options that choose the agents of a command about pools."""
-    option = click.option(
-        "--agents",
-        type=click.Path(path_type=Path),
-        default=None,
-        metavar="FILE",
-        help="Agents file (default: GENESIS_AGENTS, that of the project, or those of the installed fleets).",
-    )
-    return project_option(option(command))
-
-
+agents_option = _choose_agents("that of the project, or the agents of the installed fleets")
+project_agents_option = _choose_agents("GENESIS_AGENTS, that of the project, or those of the installed fleets")
+"""For a command about pools."""
 params_option = click.option(
     "--param", "params", multiple=True, metavar="K=V", help="Parameter of the plan file; may be repeated."
 )

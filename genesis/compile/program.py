@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -280,23 +281,30 @@ def _retries(task: Task, plan: Plan) -> int:
     return count_retries(task) if says_itself else plan.retries or 0
 
 
+def _shared_fields(place: _Place, node: Node) -> dict[str, Any]:
+    """Return what leaves of every kind take from their task and their place."""
+    return {
+        "index": place.index,
+        "path": node.path,
+        "after": place.after,
+        "type": node.task.type,
+        "description": place.description,
+        "outputs": tuple(node.task.outputs),
+        "fingerprint": place.fingerprint,
+    }
+
+
 def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float, fallbacks: tuple[str, ...]) -> Leaf:
     task = node.task
     return Leaf(
-        index=place.index,
-        path=node.path,
+        **_shared_fields(place, node),
         agent=agent.name,
         fallbacks=fallbacks,
-        after=place.after,
-        type=task.type,
-        description=place.description,
         inputs=task.inputs,
         literal_inputs=task.literal_inputs,
         sources=place.sources,
         keys=place.keys,
         escaped=place.escaped,
-        outputs=tuple(task.outputs),
-        fingerprint=place.fingerprint,
         seconds=estimate_seconds(task, default_seconds),
         seconds_known=get_known_seconds(task) is not None,
         usd=estimate_usd(task, agent),
@@ -331,16 +339,10 @@ def _gathering_leaf(
         for path, leaf in (copied if is_open else ())
     ]
     return Leaf(
-        index=place.index,
-        path=node.path,
+        **_shared_fields(place, node),
         agent="",
-        after=place.after,
-        type=task.type,
-        description=place.description,
         sources=place.sources if is_open else {},
         keys=place.keys if is_open else {},
-        outputs=tuple(task.outputs),
-        fingerprint=place.fingerprint,
         seconds=sum(estimate_seconds(leaf, default_seconds) for leaf, _ in works),
         seconds_known=all(get_known_seconds(leaf) is not None for leaf, _ in works),
         usd=sum((estimate_usd(leaf, agent) for leaf, agent in works), Decimal(0)),
@@ -364,17 +366,11 @@ def _waiting_leaf(place: _Place, node: Node, values: dict[str, JsonValue], defau
         raise _invalid(f"`wait_for` of task {node.path!r}: {error}") from error
     known_s = time if isinstance(time, float) else get_known_seconds(task)
     return Leaf(
-        index=place.index,
-        path=node.path,
+        **_shared_fields(place, node),
         agent="",
-        after=place.after,
-        type=task.type,
-        description=place.description,
         sources=place.sources,
         keys=place.keys,
         escaped=place.escaped,
-        outputs=tuple(task.outputs),
-        fingerprint=place.fingerprint,
         seconds=default_seconds if known_s is None else known_s,
         seconds_known=known_s is not None,
         usd=Decimal(0),

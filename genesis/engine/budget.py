@@ -28,10 +28,10 @@ class Spending:
 
     def add(self, outcome: Outcome) -> None:
         """Count what a leaf has cost so far, in place of what was counted of it before."""
-        usd, tokens = self._counted.get(outcome.id, (Decimal(0), 0))
-        self._counted[outcome.id] = outcome.spent_usd, outcome.spent_tokens
-        self._usd += outcome.spent_usd - usd
-        self._tokens += outcome.spent_tokens - tokens
+        before_usd, before_tokens = self._counted.get(outcome.id, (Decimal(0), 0))
+        usd, tokens = self._counted[outcome.id] = outcome.spent_usd, outcome.spent_tokens
+        self._usd += usd - before_usd
+        self._tokens += tokens - before_tokens
 
     def over(self) -> str | None:
         """Say by what the budget is exceeded, where it is."""

@@ -95,7 +95,8 @@ class Driver:
         self._considering: set[asyncio.Task[None]] = set()
         """What a stop of the run ends at once, since it is no work: replanning, and waits."""
         tried = (
-            Outcome(id=leaf.path, agent=leaf.agent, history=session.tried.get(leaf.index, ())) for leaf in self._leaves
+            Outcome(id=self._leaves[index].path, agent=self._leaves[index].agent, history=history)
+            for index, history in session.tried.items()
         )
         self._spending = Spending(session.program.budget, (*tried, *outcomes.values()))
         self._replanner = Replanner(session)

@@ -246,7 +246,7 @@ async def _write_file(ledger: Ledger, file: KeptFile, folder: Path, path: str, *
 
 
 def _rename(temporary: str, name: str, parent: int, *, replace: bool) -> None:
-    """Give a file its name, in the place of another one only if that is wanted.
+    """Rename a file, and replace another one only if that is wanted.
 
     Raises:
         FileExistsError: There is another one.

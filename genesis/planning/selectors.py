@@ -170,7 +170,7 @@ class _Matcher:
         return inside.intersection(self._tree.leaves)
 
     def _reach(self, leaves: set[int], edges: Iterable[Iterable[int]], steps: int) -> set[int]:
-        """Return the leaves that are reached in so many steps, -1 for any number; only a step to a leaf counts."""
+        """Return the leaves within a number of steps, -1 for any number; only a step to a leaf counts."""
         graph = [*edges]
         steps = len(graph) if steps < 0 else steps
         distance = dict.fromkeys((2 * leaf for leaf in leaves), 0)

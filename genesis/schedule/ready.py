@@ -11,13 +11,13 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-__all__ = ["Group", "ReadyQueue"]
+__all__ = ["JobGroup", "ReadyQueue"]
 
 _NO_OFFER = -1
 """No job of the group is in the heap of offers."""
 
 
-class Group(NamedTuple):
+class JobGroup(NamedTuple):
     """What jobs have in common that may start under the same condition."""
 
     agent: int
@@ -44,7 +44,7 @@ class ReadyQueue:
         "_of_resource", "_offered", "_offers", "_priorities", "_queued", "_rooms",
     )  # fmt: skip
 
-    def __init__(self, of_place: list[int], groups: list[Group], rooms: list[int], capacity: list[int]) -> None:
+    def __init__(self, of_place: list[int], groups: list[JobGroup], rooms: list[int], capacity: list[int]) -> None:
         self._of_place = of_place
         self._rooms = rooms.copy()
         self._free = capacity.copy()
@@ -133,7 +133,7 @@ class ReadyQueue:
         self._of_agent.append([])
         return len(self._rooms) - 1
 
-    def add_group(self, group: Group) -> int:
+    def add_group(self, group: JobGroup) -> int:
         """Add a group, and return its number."""
         number = len(self._agents)
         sharing = {other for resource, _ in group.needs for other in self._of_resource[resource]}

@@ -9,7 +9,7 @@ from enum import StrEnum
 from genesis.schedule.copies import CopyLimits
 from genesis.schedule.jobs import ScheduleError, ScheduleJob, ScheduleLimits
 from genesis.schedule.network import Network
-from genesis.schedule.ready import Group, ReadyQueue
+from genesis.schedule.ready import JobGroup, ReadyQueue
 from genesis.schedule.rules import FAILED, NOT_MET, SUCCEEDED, decide_end, decide_start
 
 __all__ = ["JobState", "Scheduler"]
@@ -106,7 +106,7 @@ class Scheduler:
         for place, job in enumerate(self._order):
             self._places[job] = place
         self._agents: dict[str | None, int] = {}
-        self._groups: dict[Group, int] = {}
+        self._groups: dict[JobGroup, int] = {}
         self._capacity = [*limits.capacity.values()]
         self._resources = {name: number for number, name in enumerate(limits.capacity)}
         of_place = self._find_groups(jobs)
@@ -486,7 +486,7 @@ class Scheduler:
         if job.needs:
             known = [(self._resources[name], amount) for name, amount in job.needs if name in self._resources]
             needs = tuple((number, min(amount, self._capacity[number])) for number, amount in known)
-        group = Group(agent, needs, job.priority if needs else 0)
+        group = JobGroup(agent, needs, job.priority if needs else 0)
         return self._groups.setdefault(group, len(self._groups))
 
     def _agent(self, name: str) -> int:

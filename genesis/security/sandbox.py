@@ -57,10 +57,11 @@ def find_sandbox() -> SandboxTool | None:
     """Return the best tool that works on this machine, found by running `true` in it; None without one. Cached."""
     if sys.platform != "linux":
         return None
-    for tool, trial in (
-        ("bubblewrap", [*_bubblewrap((), network=False), "--", "true"]),
-        ("unshare", [*_unshare(network=False), "true"]),
-    ):
+    trials: dict[SandboxTool, list[str]] = {
+        "bubblewrap": [*_bubblewrap((), network=False), "--", "true"],
+        "unshare": [*_unshare(network=False), "true"],
+    }
+    for tool, trial in trials.items():
         if shutil.which(trial[0]) is None:
             continue
         try:
@@ -68,18 +69,21 @@ def find_sandbox() -> SandboxTool | None:
         except (OSError, subprocess.TimeoutExpired):
             continue
         if ended.returncode == 0:
-            return "bubblewrap" if tool == "bubblewrap" else "unshare"
+            return tool
     return None
 
 
 def sandbox_gap(rules: SandboxRules) -> str | None:
     """Return what the machine lacks for these rules, or None where it has it or they ask for none."""
-    tool = None if rules.mode == "off" else find_sandbox()
-    if rules.mode == "off" or tool == "bubblewrap":
+    if rules.mode == "off":
         return None
-    if tool is None:
-        return "this machine has no sandbox: neither bubblewrap nor unshare works here"
-    return "this machine's sandbox (unshare) does not restrict files"
+    match find_sandbox():
+        case "bubblewrap":
+            return None
+        case "unshare":
+            return "this machine's sandbox (unshare) does not restrict files"
+        case None:
+            return "this machine has no sandbox: neither bubblewrap nor unshare works here"
 
 
 def sandbox_argv(
@@ -101,14 +105,14 @@ def sandbox_argv(
         folders: Where it works.
         environment: Its variables: its `PATH` and `HOME` count.
         named: Paths that a person has named, in the agents file, the plan or on the command line: they can be read.
-        written: Those of them that the program is to write.
+        written: Those of them that the program is to write. None uncovers a whole home.
     """
     limited = [*_limits(rules), *argv]
     if tool == "unshare":
         return [*_unshare(network=bool(rules.hosts)), "/bin/sh", "-c", _SUPERVISE, "sh", *limited]
     hidden = _hidden_places(folders, environment)
-    writable = [path for path in (folders.work, folders.leaf) if not _holds_any(path, hidden)]
-    writable += [_expand(each, environment) for each in (*rules.write, *written)]
+    writable = [path for path in (folders.work, folders.leaf, *map(Path, written)) if not _holds_any(path, hidden)]
+    writable += [_expand(each, environment) for each in rules.write]
     programs = [_installation(folder, hidden) for folder in _program_folders(argv[0], environment)]
     readable = _shown((*programs, *_readable(rules, environment, named)), hidden)
     words = [word for place in hidden for word in ("--tmpfs", str(place))]
@@ -166,7 +170,7 @@ def _hidden_places(folders: Folders, environment: Mapping[str, str]) -> list[Pat
 
 
 def _homes(environment: Mapping[str, str]) -> list[Path]:
-    """Return the home that the program is told, and the home of its user."""
+    """Return the home in the program's environment, and the home of its user."""
     named = (environment.get("HOME", ""), os.path.expanduser("~"))  # noqa: PTH111  # Path.home raises without one
     return [Path(home) for home in dict.fromkeys(named) if home.startswith("/") and home != "/"]
 

@@ -138,11 +138,7 @@ def refuse_size(plan: Plan, limits: Limits) -> Report | None:
     count = _count_leaves(plan.tasks)
     if count <= limits.leaves:
         return None
-    found, check = describe_leaf_limit(count, limits.leaves), leaf_limit
-    diagnostic = Diagnostic(
-        code=check.code, severity=check.severity, message=found.message, hint=check.remedy, evidence=found.evidence
-    )
-    return _report([diagnostic])
+    return _report([_diagnostic(leaf_limit, describe_leaf_limit(count, limits.leaves))])
 
 
 def _count_leaves(tasks: Iterable[Task]) -> int:
@@ -250,9 +246,10 @@ def _position(finding: CheckFinding) -> float:
     return -1 if finding.node is None else finding.node
 
 
-def _diagnostic(check: Check, finding: CheckFinding, facts: PlanFacts) -> Diagnostic:
+def _diagnostic(check: Check, finding: CheckFinding, facts: PlanFacts | None = None) -> Diagnostic:
+    """Describe a finding; one about a task needs the facts."""
     path, message, evidence = None, finding.message, finding.evidence
-    if finding.node is not None:
+    if finding.node is not None and facts is not None:
         path = facts.path(finding.node)
         if origin := facts.origin(finding.node):
             file, task = origin

@@ -46,24 +46,26 @@ def run(place, code, *, env=None, timeout_s=20, spec=None, inputs=None, sources=
         output_bytes=100_000,
         environment={"PATH": os.environ["PATH"], "HOME": str(place / "home"), **(env or {})},
         secrets=lambda name: None,
-        hidden=(place / "genesis",),
+        home=place / "genesis",
     )
-    work = Work(
-        run_id="run-1",
-        correlation_id="cid-1",
-        request="q",
-        path="a/b",
-        type="t",
-        description="d",
-        inputs=inputs or {},
-        sources=sources or {},
-        outputs=("got",),
-        agent=AgentProfile(name="x", sandbox=rules or "preferred"),
-        timeout_s=timeout_s,
-        folder=place / "leaf/files",
+    agent = AgentProfile(name="x", sandbox=rules or "preferred")
+    work = _work(
+        place / "leaf/files", agent, inputs=inputs or {}, sources=sources or {}, outputs=("got",), timeout_s=timeout_s
     )
     value = asyncio.run(made.execute(work)).value
     return value["got"] if "got" in value else json.loads(value["stdout"])
+
+
+def _work(folder, agent, **more):
+    about = {
+        "run_id": "run-1",
+        "correlation_id": "cid-1",
+        "request": "q",
+        "path": "a/b",
+        "type": "t",
+        "description": "d",
+    }
+    return Work(**{**about, "inputs": {}, "outputs": (), "agent": agent, "folder": folder, **more})
 
 
 READ = """
@@ -334,20 +336,7 @@ def test_a_program_that_is_not_there_is_named_as_without_a_sandbox(place):
                 output_bytes=10,
                 environment={"PATH": os.environ["PATH"]},
                 secrets=lambda name: None,
-            ).execute(
-                Work(
-                    run_id="r",
-                    correlation_id="c",
-                    request="q",
-                    path="a",
-                    type="t",
-                    description="d",
-                    inputs={},
-                    outputs=(),
-                    agent=AgentProfile(name="x"),
-                    folder=place / "leaf",
-                )
-            )
+            ).execute(_work(place / "leaf", AgentProfile(name="x")))
         )
 
 

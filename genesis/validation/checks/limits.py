@@ -50,7 +50,7 @@ def leaf_limit(facts: PlanFacts) -> Iterator[CheckFinding]:
 
 
 def describe_leaf_limit(count: int, limit: int) -> CheckFinding:
-    """Return the finding about a plan of so many leaves."""
+    """Return the finding about a plan with this number of leaves."""
     message = f"the plan has {count:,} leaves; the limit is {limit:,}"
     return CheckFinding(None, message, evidence={"leaves": count, "limit": limit})
 

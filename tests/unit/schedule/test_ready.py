@@ -1,7 +1,7 @@
 import random
 
 from genesis.schedule import ready as module
-from genesis.schedule.ready import Group, ReadyQueue
+from genesis.schedule.ready import JobGroup, ReadyQueue
 
 
 def drain(queue):
@@ -12,7 +12,7 @@ def drain(queue):
 
 
 def queue_of(agents, rooms, places=None):
-    queue = ReadyQueue(agents, [Group(agent) for agent in range(len(rooms))], rooms, [])
+    queue = ReadyQueue(agents, [JobGroup(agent) for agent in range(len(rooms))], rooms, [])
     for place in range(len(agents)) if places is None else places:
         queue.push(place)
     return queue
@@ -85,7 +85,7 @@ def test_queue_agrees_with_a_scan_of_all_places_under_random_events():
     for _ in range(200):
         agents = [rng.randrange(4) for _ in range(30)]
         rooms = [rng.randint(1, 3) for _ in range(4)]
-        queue = ReadyQueue(agents, [Group(agent) for agent in range(4)], rooms, [])
+        queue = ReadyQueue(agents, [JobGroup(agent) for agent in range(4)], rooms, [])
         queued, running, blocked = set(), set(), set()
         for _ in range(120):
             event = rng.choice(["push", "pop", "pop", "leave", "discard", "block", "unblock"])
@@ -115,7 +115,7 @@ def test_queue_agrees_with_a_scan_of_all_places_under_random_events():
 
 
 def test_what_does_not_fit_lets_others_go_first_and_goes_when_there_is_room():
-    groups = [Group(0, ((0, 3),)), Group(0, ((0, 1),)), Group(1)]
+    groups = [JobGroup(0, ((0, 3),)), JobGroup(0, ((0, 1),)), JobGroup(1)]
     queue = ReadyQueue([1, 0, 1, 2], groups, [9, 9], [3])
     for place in range(4):
         queue.push(place)
@@ -127,7 +127,7 @@ def test_what_does_not_fit_lets_others_go_first_and_goes_when_there_is_room():
 
 
 def test_a_resource_is_kept_for_a_place_of_a_higher_priority_unless_its_agent_is_the_reason():
-    groups = [Group(0, ((0, 3),), 1), Group(1, ((0, 1),)), Group(0, ((0, 1),))]
+    groups = [JobGroup(0, ((0, 3),), 1), JobGroup(1, ((0, 1),)), JobGroup(0, ((0, 1),))]
     queue = ReadyQueue([0, 1, 2], groups, [1, 9], [3])
     queue.push(2)
     assert drain(queue) == [2]
@@ -144,7 +144,7 @@ def test_a_resource_is_kept_for_a_place_of_a_higher_priority_unless_its_agent_is
 
 def test_a_place_that_is_kept_back_goes_when_the_other_is_discarded_or_its_agent_blocked():
     for withdraw in (lambda queue: queue.discard(0), lambda queue: queue.block(0)):
-        queue = ReadyQueue([0, 1, 1], [Group(0, ((0, 3),), 1), Group(1, ((0, 1),))], [9, 9], [3])
+        queue = ReadyQueue([0, 1, 1], [JobGroup(0, ((0, 3),), 1), JobGroup(1, ((0, 1),))], [9, 9], [3])
         queue.push(1)
         assert drain(queue) == [1]
         queue.push(0)
